@@ -1,0 +1,1 @@
+"""chapterhouse: makes, runs, marks and ports a course of notebooks."""

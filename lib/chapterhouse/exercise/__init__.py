@@ -1,0 +1,1 @@
+"""An exercise folder, the student's notebook made from it, and the answers taken back out."""

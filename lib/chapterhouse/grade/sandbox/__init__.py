@@ -1,0 +1,1 @@
+"""Places to run a stranger's code, strongest first."""

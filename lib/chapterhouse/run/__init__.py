@@ -1,0 +1,1 @@
+"""Executing chapters: papermill, limits, results kept by content."""

@@ -1,0 +1,1 @@
+"""The website: executed copies staged, built with Jupyter Book, with every asset its own."""
