@@ -18,8 +18,6 @@ from nbformat import NotebookNode
 
 from chapterhouse.errors import NotebookError
 
-FORMAT_FIX = "python -m chapterhouse.cli notebook clean FILE"
-
 
 def read(path: Path) -> NotebookNode:
     """One notebook from disk, validated.
@@ -132,7 +130,14 @@ def parameters(notebook: NotebookNode, *, name: str) -> dict[str, Any]:
     """
     cell = parameters_cell(notebook, name=name)
     values: dict[str, Any] = {}
-    for statement in ast.parse(cell.source).body:
+    try:
+        statements = ast.parse(cell.source).body
+    except SyntaxError as error:
+        raise NotebookError(
+            f"{name}: line {error.lineno} of the parameters cell is not Python: {error.msg}.",
+            fix="mend that line",
+        ) from None
+    for statement in statements:
         match statement:
             case ast.Assign(targets=[ast.Name(id=target)], value=value):
                 pass
@@ -151,7 +156,7 @@ def parameters(notebook: NotebookNode, *, name: str) -> dict[str, Any]:
 
 
 def profile_parameters(notebook: NotebookNode, profile: str) -> dict[str, Any]:
-    """What a profile changes: ``metadata.chapterhouse.profiles[profile]``; the cell itself is fast."""
+    """What a profile changes: ``metadata.chapterhouse.profiles[profile]``."""
     profiles = notebook.metadata.get("chapterhouse", {}).get("profiles", {})
     return dict(profiles.get(profile, {}))
 
@@ -209,3 +214,16 @@ def strip(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
     return clean
+
+
+def clean_file(path: Path) -> bool:
+    """Strip one stored notebook in place; say whether that changed the file.
+
+    Raises:
+        NotebookError: it is missing or not a notebook.
+    """
+    cleaned = dumps(strip(read(path)))
+    if cleaned == path.read_text(encoding="utf-8"):
+        return False
+    write_text(cleaned, path)
+    return True

@@ -1,1 +1,1 @@
-"""Executing chapters: papermill, limits, results kept by content."""
+"""One chapter → papermill → one `Run`: executed, measured, watched, kept by content."""
