@@ -1,1 +1,39 @@
-"""An exercise folder, the student's notebook made from it, and the answers taken back out."""
+"""Exercises: a folder on disk, the notebook a student gets, and the answers taken back from it."""
+
+from chapterhouse.exercise.cases import Case
+from chapterhouse.exercise.checkers import (
+    Checker,
+    accuracy,
+    all_of,
+    at_least,
+    close,
+    equal,
+    same_set,
+    same_shape,
+    satisfies,
+    sums_to,
+    symmetric,
+    text,
+    within,
+)
+from chapterhouse.exercise.folder import Exercise, load, load_all
+
+__all__ = [
+    "Case",
+    "Checker",
+    "Exercise",
+    "accuracy",
+    "all_of",
+    "at_least",
+    "close",
+    "equal",
+    "load",
+    "load_all",
+    "same_set",
+    "same_shape",
+    "satisfies",
+    "sums_to",
+    "symmetric",
+    "text",
+    "within",
+]

@@ -1,0 +1,3 @@
+def sgd_step(params, grads, lr):
+    while True:
+        pass
