@@ -11,7 +11,6 @@ Exit codes: 0 all is well, 1 something failed, 2 the input was wrong, 3 our own 
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import signal
 import sys
@@ -19,9 +18,9 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from chapterhouse.errors import ChapterhouseError
+from chapterhouse.errors import ChapterhouseError, from_os_error
 
 # One line a room; the order is the order in --help.
 ROOMS = (
@@ -75,28 +74,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except OSError as error:
-        print(f"chapterhouse: {describe_os_error(error)}", file=sys.stderr)
+        print(f"chapterhouse: {from_os_error(error)}", file=sys.stderr)
         return 1
     finally:
         if previous is not None:
             signal.signal(signal.SIGTERM, previous)
 
 
-def describe_os_error(error: OSError) -> str:
-    """One message with its fix for what the operating system refused."""
-    where = f"{error.filename}: " if error.filename else ""
-    fixes = {
-        errno.ENOSPC: "free some space on that disk, then run the command again",
-        errno.EDQUOT: "free some of your quota, then run the command again",
-        errno.EFBIG: "raise the file size limit (ulimit -f), then run the command again",
-        errno.EACCES: "check who owns it and its permissions",
-        errno.EROFS: "use a folder that can be written to",
-    }
-    fix = fixes.get(error.errno or 0, "check the path and its permissions")
-    return f"{where}{error.strerror or error}.\n  fix: {fix}"
-
-
-def _terminate_like_interrupt() -> object:
+def _terminate_like_interrupt() -> Any:
     """Let SIGTERM unwind the stack, so that kernels die and temporary files go; None off-thread."""
 
     def handler(number: int, frame: FrameType | None) -> NoReturn:

@@ -4,6 +4,7 @@
     ├── CourseError        the course's layout or settings
     ├── NotebookError      a notebook that cannot be read or breaks the house rules
     ├── RunError           a chapter could not be executed
+    │   ├── ParameterError a parameter that the chapter doesn't have, or of another type
     │   └── CellFailed     one of its cells raised
     ├── SiteError          the website could not be built
     ├── ExerciseError      an exercise folder or a student's notebook
@@ -13,6 +14,8 @@ Every error carries its fix, because the person who reads it should not have to 
 """
 
 from __future__ import annotations
+
+import errno
 
 
 class ChapterhouseError(Exception):
@@ -50,6 +53,12 @@ class RunError(ChapterhouseError):
     """A chapter could not be executed to its end."""
 
 
+class ParameterError(RunError):
+    """A parameter that a chapter does not have, or a value of another type than its default."""
+
+    exit_code = 2
+
+
 class CellFailed(RunError):  # noqa: N818 - named for what happened, as the report says it
     """One cell of a chapter raised, ran out of time or killed its kernel."""
 
@@ -68,3 +77,19 @@ class GradingError(ChapterhouseError):
     """The grader broke. It never means that an answer is wrong."""
 
     exit_code = 3
+
+
+def from_os_error(error: OSError) -> ChapterhouseError:
+    """What the operating system refused (a full disk, a read-only folder), with its fix."""
+    fixes = {
+        errno.ENOSPC: "free some space on that disk, then run the command again",
+        errno.EDQUOT: "free some of your quota, then run the command again",
+        errno.EFBIG: "raise the file size limit (ulimit -f), then run the command again",
+        errno.EACCES: "check who owns it and its permissions",
+        errno.EROFS: "use a folder that can be written to",
+    }
+    where = f"{error.filename}: " if error.filename else ""
+    return ChapterhouseError(
+        f"{where}{error.strerror or error}.",
+        fix=fixes.get(error.errno or 0, "check the path and its permissions"),
+    )

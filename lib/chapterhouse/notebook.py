@@ -9,14 +9,25 @@ from __future__ import annotations
 import ast
 import copy
 import os
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-import nbformat
-from nbformat import NotebookNode
-
 from chapterhouse.errors import NotebookError
+
+# nbformat imports jsonschema, which, where it finds this package, compiles a grammar of URIs for
+# 1.5 s. A notebook has no use for it.
+_KEPT_OUT = "rfc3987_syntax"
+_keep_out = _KEPT_OUT not in sys.modules
+if _keep_out:
+    sys.modules[_KEPT_OUT] = None  # type: ignore[assignment]
+
+import nbformat  # noqa: E402
+from nbformat import NotebookNode  # noqa: E402
+
+if _keep_out:
+    del sys.modules[_KEPT_OUT]
 
 
 def read(path: Path) -> NotebookNode:
@@ -138,15 +149,14 @@ def parameters(notebook: NotebookNode, *, name: str) -> dict[str, Any]:
             fix="mend that line",
         ) from None
     for statement in statements:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=target)], value=value):
-                pass
-            case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value):
-                pass
-            case _:
-                target, value = "", None
         try:
-            values[target] = ast.literal_eval(value)  # type: ignore[arg-type]
+            match statement:
+                case ast.Assign(targets=[ast.Name(id=target)], value=value):
+                    values[target] = ast.literal_eval(value)
+                case ast.AnnAssign(target=ast.Name(id=target), value=ast.expr() as value):
+                    values[target] = ast.literal_eval(value)
+                case _:
+                    raise ValueError
         except (ValueError, TypeError):
             raise NotebookError(
                 f"{name}: line {statement.lineno} of the parameters cell is not `name = literal`.",
