@@ -196,10 +196,10 @@ def bar(total: int | None, text: str, *, unit: str = "", leave: bool = True) -> 
     Raises:
         SpratError: ``SPRAT_PROGRESS`` has a value that means nothing.
     """
-    return Bar(total, text, unit=unit, leave=leave, canvas=_canvas())
+    return Bar(total, text, unit=unit, leave=leave, canvas=canvas())
 
 
-def _canvas() -> Canvas:
+def canvas() -> Canvas:
     """The canvas that the environment asks for, or the one that fits the output."""
     wish = os.environ.get("SPRAT_PROGRESS", "auto")
     if wish == "auto":

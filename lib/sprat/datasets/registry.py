@@ -104,16 +104,18 @@ _DIGITS_TEST_PER_CLASS = 100
 
 
 def _mnist_5000(read: Callable[[str], bytearray], split: str) -> tuple[Tensor, Tensor]:
-    # The file holds 500 zeros, then 500 ones and so on. A fixed order mixes them, and the first
-    # 100 of each digit in that order are the test split. RandomState is the one generator whose
-    # numbers numpy promises never to change.
+    # The file holds 500 zeros, then 500 ones and so on: choose the test split of each digit, then
+    # mix. RandomState is the one generator whose numbers numpy promises never to change.
     table = byte_table(read("mnist_5k.csv"))  # (5000, 784 pixels and the digit)
-    table = table[torch.from_numpy(np.random.RandomState(5000).permutation(len(table)))]
-    x, y = table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].long()
-    one_hot = y[:, None] == torch.arange(10)  # (5000, 10)
-    rank = (one_hot.cumsum(0) * one_hot).sum(1)  # 1 for the first of its digit, and so on
-    chosen = (rank <= _DIGITS_TEST_PER_CLASS) == (split == "test")
-    return x[chosen], y[chosen]
+    random, digits = np.random.RandomState(5000), table[:, -1].numpy()
+    held_out = [
+        random.choice(np.flatnonzero(digits == digit), _DIGITS_TEST_PER_CLASS, replace=False)
+        for digit in range(10)
+    ]
+    test = np.concatenate(held_out)
+    rows = test if split == "test" else np.setdiff1d(np.arange(len(table)), test)
+    table = table[torch.from_numpy(random.permutation(rows))]
+    return table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].long()
 
 
 _FASHION_FILES = (
