@@ -13,12 +13,18 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission may use."""
+    """What one submission may use.
+
+    `memory_bytes` counts what the submission adds to a warmed interpreter. `output_bytes` is what
+    it may print; `value_bytes` is what all its results together may weigh. `processes` counts
+    threads too.
+    """
 
     cpu_s: float = 10.0
     wall_s: float = 20.0
     memory_bytes: int = 1024**3
     output_bytes: int = 1024**2
+    value_bytes: int = 64 * 1024**2
     processes: int = 16
     files_bytes: int = 64 * 1024**2
 
@@ -29,8 +35,9 @@ class Call:
 
     `target` is a name (``"sgd_step"``). With `steps`, the target is a class or factory: it is made
     with `args` and `kwargs`, then each step ``(method, args, kwargs)`` is called on it in turn and
-    the value is the list of what the steps returned. Values are numbers, strings, bytes, None,
-    booleans, numpy arrays, torch tensors, and lists, tuples and dicts of them.
+    the value is the list of what the steps returned. Values are those of `chapterhouse.grade.wire`:
+    numbers, strings, bytes, None, booleans, numpy arrays, torch tensors, and lists, tuples, sets
+    and dicts of them. `seed` sets the generators of random, numpy and torch before the call.
     """
 
     target: str
@@ -42,7 +49,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Job:
-    """One submission's source, the calls to make, and what it may use."""
+    """One submission's source, the calls to make, and what it may use.
+
+    `imports` are the top-level modules that the source may import. The list is for a clear message;
+    the sandbox is what holds.
+    """
 
     source: str
     calls: tuple[Call, ...]
@@ -51,7 +62,11 @@ class Job:
 
 
 class Status(Enum):
-    """How a run in the sandbox ended. `BROKEN` is ours; the others are the student's."""
+    """How a run in the sandbox ended. `BROKEN` is ours; the others are the student's.
+
+    `FORBIDDEN` and `MEMORY` win over `OK` when a call ran into them and the run went on: the
+    results still stand, and the call's own `Failure` says what happened.
+    """
 
     OK = "ok"
     COMPILE = "compile"  # the source does not parse, or raised while its cells ran
@@ -74,7 +89,11 @@ class Failure:
 
 @dataclass(frozen=True)
 class Result:
-    """What one call gave: a value, or a failure; and whether it changed its own inputs."""
+    """What one call gave: a value, or a failure; and whether it changed its own inputs.
+
+    `wall_s` is measured outside, from the call sent to its value received. `mutated` names the
+    parameters whose values the call changed.
+    """
 
     value: Any = None
     failure: Failure | None = None
@@ -84,7 +103,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Everything that came back. `results` may be shorter than the job's calls when it ended early."""
+    """Everything that came back. `results` may be shorter than the calls when it ended early."""
 
     status: Status
     results: tuple[Result, ...] = ()
@@ -97,7 +116,7 @@ class Outcome:
 
 
 class Sandbox(Protocol):
-    """A place to run jobs. `level` is ``strong``, ``medium`` or ``none`` and is kept with each score."""
+    """A place to run jobs. Its `level` (strong, medium or none) is kept with each score."""
 
     level: str
 
