@@ -1,0 +1,92 @@
+"""sprat: a small deep learning library on torch, made to be read.
+
+    import sprat as sp
+
+    data = sp.datasets.fetch("fashion_mnist")
+    task = sp.Task(sp.Image(channels=1), sp.Label(data.classes))
+    model = sp.models.LeNet(task.in_channels, task.num_outputs)
+    learn = sp.Learner(task, data.split(valid=0.1), model=model)
+    learn.fit_one_cycle(epochs=3)
+    learn.show_results()
+
+Every name is imported from its file when it is first used. So ``import sprat`` costs nearly nothing,
+and what runs depends only on the files that it really uses.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from sprat import (
+        blocks,
+        callbacks,
+        data,
+        datasets,
+        encodings,
+        errors,
+        metrics,
+        models,
+        phases,
+        schedule,
+        show,
+    )
+    from sprat.blocks import Block, Continuous, Image, ImageTensor, Label
+    from sprat.callbacks import Callback, Cancel, GradientClip, Schedule
+    from sprat.claims import claim, record
+    from sprat.data import Batch, Data, Loader, Splits
+    from sprat.encodings import Encoding, Normalize, ToFloat
+    from sprat.errors import SpratError
+    from sprat.export import load, save
+    from sprat.grid import Grid
+    from sprat.history import History
+    from sprat.learner import Learner
+    from sprat.metrics import Metric
+    from sprat.phases import Phase, TrainPhase, ValidPhase
+    from sprat.sliders import scrub
+    from sprat.tables import Table
+    from sprat.task import Guess, Task, loss_for, metrics_for
+
+_MODULES = {
+    "blocks", "callbacks", "data", "datasets", "encodings", "errors", "metrics", "models",
+    "phases", "schedule", "show",
+}  # fmt: skip
+_NAMES = {
+    "blocks": ("Block", "Continuous", "Image", "ImageTensor", "Label"),
+    "callbacks": ("Callback", "Cancel", "GradientClip", "Schedule"),
+    "claims": ("claim", "record"),
+    "data": ("Batch", "Data", "Loader", "Splits"),
+    "encodings": ("Encoding", "Normalize", "ToFloat"),
+    "errors": ("SpratError",),
+    "export": ("load", "save"),
+    "grid": ("Grid",),
+    "history": ("History",),
+    "learner": ("Learner",),
+    "metrics": ("Metric",),
+    "phases": ("Phase", "TrainPhase", "ValidPhase"),
+    "sliders": ("scrub",),
+    "tables": ("Table",),
+    "task": ("Guess", "Task", "loss_for", "metrics_for"),
+}
+_WHERE = {name: module for module, names in _NAMES.items() for name in names}
+
+__all__ = [
+    "__version__", *sorted(_MODULES), *sorted(_WHERE),
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name's file at its first use (PEP 562), and keep it."""
+    if name in _WHERE:
+        value = getattr(import_module(f"sprat.{_WHERE[name]}"), name)
+    elif name in _MODULES:
+        value = import_module(f"sprat.{name}")
+    else:
+        raise AttributeError(f"sprat has no {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,204 @@
+"""Blocks: what a value *is*, apart from how it is stored.
+
+A block checks values, makes mock values for tests, and is the type that everything else dispatches
+on: which loss fits a target, which head a model needs, how a value is shown. All of them speak of
+batches, whose first axis counts the samples. The idea of describing a task by the blocks of its
+input and target is FastAI.jl's (https://github.com/FluxML/FastAI.jl).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sprat.errors import BlockError
+
+
+class Block(ABC):
+    """What a value is. Subclass it to describe a new kind of value."""
+
+    @abstractmethod
+    def check(self, values: Any) -> None:
+        """Refuse a batch of values that are not what this block says.
+
+        Raises:
+            BlockError: what was found, what was expected, and what mends it.
+        """
+
+    @abstractmethod
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Any:
+        """A batch of `count` made-up values that pass `check`, for cheap tests."""
+
+    def shape(self) -> str:
+        """How a batch of this block is stored, in words: dtype and shape."""
+        return type(self).__name__
+
+
+@dataclass(frozen=True)
+class Image(Block):
+    """Pictures: uint8 0…255 or float, of shape (batch, channels, height, width).
+
+    Args:
+        channels: 1 for grey, 3 for colour, 4 with transparency.
+        size: (height, width) in pixels, or None where they may be of any size.
+    """
+
+    channels: int = 3
+    size: tuple[int, int] | None = None
+
+    def check(self, values: Any) -> None:
+        """Refuse anything but (batch, channels, height, width)."""
+        _check_tensor(self, values, axes=4)
+        if values.shape[1] != self.channels:
+            hint = "permute(0, 3, 1, 2) puts channels second"
+            last = f"; {hint}" if values.shape[3] == self.channels else ""
+            raise BlockError(
+                f"{self} got a batch of shape {tuple(values.shape)}: {values.shape[1]} channels "
+                f"instead of {self.channels}.",
+                fix=f"pass Image(channels={values.shape[1]}), or mend the data{last}",
+            )
+        if self.size is not None and tuple(values.shape[2:]) != self.size:
+            raise BlockError(
+                f"{self} got pictures of {tuple(values.shape[2:])} pixels.",
+                fix=f"resize them, or say Image(size={tuple(values.shape[2:])})",
+            )
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Random uint8 noise, (count, channels, height, width)."""
+        height, width = self.size or (32, 32)
+        shape = (count, self.channels, height, width)
+        return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+
+    def shape(self) -> str:
+        """As stored, before any encoding."""
+        height, width = self.size or ("H", "W")
+        return f"uint8 (B, {self.channels}, {height}, {width})"
+
+
+@dataclass(frozen=True)
+class ImageTensor(Block):
+    """Pictures as a network sees them: float, (batch, channels, height, width)."""
+
+    channels: int = 3
+    size: tuple[int, int] | None = None
+
+    def check(self, values: Any) -> None:
+        """Refuse anything but finite floats of that shape."""
+        _check_tensor(self, values, axes=4)
+        if not values.is_floating_point():
+            raise BlockError(
+                f"{self} got {values.dtype}; a float type was expected.",
+                fix="encode with sprat.ToFloat()",
+            )
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Standard normal noise."""
+        height, width = self.size or (32, 32)
+        return torch.randn(count, self.channels, height, width, generator=generator)
+
+    def shape(self) -> str:
+        """As it goes into the model."""
+        height, width = self.size or ("H", "W")
+        return f"float32 (B, {self.channels}, {height}, {width})"
+
+
+@dataclass(frozen=True)
+class Label(Block):
+    """One of several classes, stored as its index: int64, (batch,).
+
+    Args:
+        classes: the names, in the order of their indices.
+    """
+
+    classes: tuple[str, ...]
+
+    def __init__(self, classes: Sequence[str] | None) -> None:
+        if classes is None or isinstance(classes, str) or len(classes) < 2:
+            raise BlockError(
+                f"Label got the classes {classes!r}; at least two names were expected.",
+                fix="pass a list of names, such as data.classes",
+            )
+        object.__setattr__(self, "classes", tuple(str(name) for name in classes))
+
+    def check(self, values: Any) -> None:
+        """Refuse indices outside 0…len(classes)−1. Reads the values, so it waits for a GPU."""
+        _check_tensor(self, values, axes=1)
+        if values.dtype != torch.int64:
+            raise BlockError(
+                f"Label got {values.dtype} targets; int64 indices were expected.",
+                fix="convert them with y.long()",
+            )
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high >= len(self.classes):
+            raise BlockError(
+                f"Label has {len(self.classes)} classes, so indices 0…{len(self.classes) - 1}; "
+                f"the targets run from {low} to {high}.",
+                fix="name every class, or mend the targets (do they count from 1?)",
+            )
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Random indices, (count,)."""
+        return torch.randint(0, len(self.classes), (count,), generator=generator)
+
+    def shape(self) -> str:
+        """As stored."""
+        return f"int64 (B,) of {len(self.classes)} classes"
+
+    def __repr__(self) -> str:
+        shown = ", ".join(self.classes[:3]) + (", …" if len(self.classes) > 3 else "")
+        return f"Label({len(self.classes)}: {shown})"
+
+
+@dataclass(frozen=True)
+class Continuous(Block):
+    """Numbers: float32, (batch, size).
+
+    Args:
+        size: how many numbers a sample has.
+        names: what they are called, for display; units belong here.
+    """
+
+    size: int = 1
+    names: tuple[str, ...] = ()
+
+    def check(self, values: Any) -> None:
+        """Refuse another width, integers, and numbers that are not finite."""
+        _check_tensor(self, values, axes=2)
+        if values.shape[1] != self.size or not values.is_floating_point():
+            raise BlockError(
+                f"{self} got {values.dtype} of shape {tuple(values.shape)}; "
+                f"float (batch, {self.size}) was expected.",
+                fix=f"convert with y.float().reshape(-1, {self.size})",
+            )
+        if not bool(torch.isfinite(values).all()):
+            raise BlockError(
+                f"{self} got values that are not finite.", fix="fill or drop missing values first"
+            )
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Standard normal numbers, (count, size)."""
+        return torch.randn(count, self.size, generator=generator)
+
+    def shape(self) -> str:
+        """As stored."""
+        return f"float32 (B, {self.size})"
+
+
+def _check_tensor(block: Block, values: Any, *, axes: int) -> None:
+    """Refuse what is not a tensor, has no samples, or has another number of axes."""
+    if not isinstance(values, Tensor):
+        raise BlockError(
+            f"{block} got {type(values).__name__}; a tensor was expected.",
+            fix="convert it with torch.as_tensor(...)",
+        )
+    if values.ndim != axes:
+        fix = "add the batch axis with values[None]" if values.ndim == axes - 1 else "reshape it"
+        raise BlockError(
+            f"{block} got shape {tuple(values.shape)}, {values.ndim} axes instead of {axes}.",
+            fix=fix,
+        )
+    if len(values) == 0:
+        raise BlockError(f"{block} got an empty batch.", fix="check the data and its split")

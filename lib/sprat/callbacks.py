@@ -1,0 +1,253 @@
+"""Callbacks: behaviour added to training from outside the loop.
+
+A callback overrides the events it cares about, and says which parts of the learner's state it
+`reads` and `writes`. From that the order follows: whoever writes something runs before whoever
+reads it. Two callbacks that write the same thing contradict each other, and so do two that wait
+for each other; both are errors before training starts, and the message names the two. The idea of
+declaring access and deriving the order is FluxTraining.jl's
+(https://github.com/FluxML/FluxTraining.jl).
+
+Names of state in use here: ``batch``, ``loss``, ``y_hat`` (what a step leaves), ``grads``,
+``lr``, ``weights``, ``metrics``, ``history``, ``display``. Your own phases and callbacks may
+add any other.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from sprat.errors import CallbackError, TrainingError
+from sprat.metrics import Mean
+
+if TYPE_CHECKING:
+    from sprat.learner import Learner
+
+EVENTS = (
+    "fit_begin", "epoch_begin", "phase_begin", "step_begin", "backward_end",
+    "step_end", "phase_end", "epoch_end", "fit_end",
+)  # fmt: skip
+
+
+class Cancel(Exception):  # noqa: N818 - a signal, not an error
+    """Raised by a callback or a phase to end something early, in good order.
+
+    Args:
+        what: ``"step"``, ``"phase"``, ``"epoch"`` or ``"fit"``; what follows it still runs.
+    """
+
+    def __init__(self, what: str) -> None:
+        if what not in ("step", "phase", "epoch", "fit"):
+            raise CallbackError(
+                f"Cancel({what!r}) is none of step, phase, epoch, fit.", fix="use one of them"
+            )
+        super().__init__(what)
+        self.what = what
+
+
+class Callback:
+    """Something that happens besides the training itself. Override the events you need.
+
+    Attributes:
+        reads: names of the state that it looks at.
+        writes: names of the state that it changes or makes.
+        after: callback classes that it must follow, to settle what `reads` and `writes` leave open.
+    """
+
+    reads: ClassVar[frozenset[str] | set[str]] = frozenset()
+    writes: ClassVar[frozenset[str] | set[str]] = frozenset()
+    after: ClassVar[tuple[type, ...]] = ()
+
+    def fit_begin(self, learn: "Learner") -> None:
+        """Before the first epoch; data, model and optimiser are ready."""
+
+    def epoch_begin(self, learn: "Learner") -> None:
+        """Before an epoch; `learn.epoch` counts from 0."""
+
+    def phase_begin(self, learn: "Learner") -> None:
+        """Before a phase; `learn.phase` is it."""
+
+    def step_begin(self, learn: "Learner") -> None:
+        """Before a step; `learn.batch` is encoded and on the device."""
+
+    def backward_end(self, learn: "Learner") -> None:
+        """After the gradients are computed and before the weights move. Training phases only."""
+
+    def step_end(self, learn: "Learner") -> None:
+        """After a step; `learn.state` holds what it named."""
+
+    def phase_end(self, learn: "Learner") -> None:
+        """After a phase, also one that was cancelled."""
+
+    def epoch_end(self, learn: "Learner") -> None:
+        """After an epoch; `learn.history` has its row."""
+
+    def fit_end(self, learn: "Learner") -> None:
+        """After the last epoch, and also when training ends by an error or Ctrl-C."""
+
+
+def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
+    """The callbacks, each after those whose writing it reads; else in the order given.
+
+    Raises:
+        CallbackError: two write the same thing, or two wait for each other.
+    """
+    given = list(callbacks)
+    before: dict[int, set[int]] = {i: set() for i in range(len(given))}
+    for (i, a), (j, b) in combinations(enumerate(given), 2):
+        a_first, b_first = _must_precede(a, b), _must_precede(b, a)
+        both_write = set(a.writes) & set(b.writes)
+        if both_write and not (a_first or b_first):
+            raise CallbackError(
+                f"{_name(a)} and {_name(b)} both write {_listed(both_write)}.",
+                fix=f"use one of them, or give one the attribute after = ({_name(a)},)",
+            )
+        if a_first and b_first:
+            raise CallbackError(
+                f"{_name(a)} and {_name(b)} each read what the other writes "
+                f"({_listed(set(a.writes) & set(b.reads) | set(b.writes) & set(a.reads))}).",
+                fix="give one of them `after`, or split it in two",
+            )
+        if a_first:
+            before[j].add(i)
+        if b_first:
+            before[i].add(j)
+    ordered: list[int] = []
+    while len(ordered) < len(given):
+        ready = [i for i in before if i not in ordered and before[i] <= set(ordered)]
+        if not ready:
+            stuck = [_name(given[i]) for i in before if i not in ordered]
+            raise CallbackError(
+                f"{', '.join(stuck)} wait for each other in a circle.",
+                fix="remove one `reads` that is not needed, or split a callback in two",
+            )
+        ordered.append(ready[0])
+    return [given[i] for i in ordered]
+
+
+def _must_precede(a: Callback, b: Callback) -> bool:
+    """Whether `a` has to run before `b`."""
+    if isinstance(b, a.after):
+        return False
+    writes_for_b = (set(a.writes) - set(b.writes)) & set(b.reads)
+    return isinstance(a, b.after) or bool(writes_for_b)
+
+
+def _name(callback: Callback) -> str:
+    return type(callback).__name__
+
+
+def _listed(names: Iterable[str]) -> str:
+    return " and ".join(repr(name) for name in sorted(names))
+
+
+class Schedule(Callback):
+    """Set the learning rate before every training step.
+
+    Args:
+        lr: the share of the fit that is done, 0…1, to the learning rate; see `sprat.schedule`.
+    """
+
+    writes: ClassVar = {"lr"}
+
+    def __init__(self, lr: Callable[[float], float]) -> None:
+        self.lr = lr
+
+    def fit_begin(self, learn: "Learner") -> None:
+        """Count the steps to come."""
+        self.total = max(1, learn.epochs * learn.steps_per_epoch - 1)
+        self.done = 0
+
+    def step_begin(self, learn: "Learner") -> None:
+        """Set it, on every optimiser of the learner."""
+        if learn.phase.trains:
+            learn.set_lr(self.lr(min(1.0, self.done / self.total)))
+            self.done += 1
+
+
+class GradientClip(Callback):
+    """Shorten the gradient where it is longer than `max_norm`.
+
+    Args:
+        max_norm: the longest that the gradient of all weights together may be (Euclidean norm).
+    """
+
+    reads: ClassVar = {"grads"}
+    writes: ClassVar = {"grads"}
+
+    def __init__(self, max_norm: float) -> None:
+        self.max_norm = max_norm
+
+    def backward_end(self, learn: "Learner") -> None:
+        """Scale all gradients by one number."""
+        torch.nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm)
+
+
+class Recorder(Callback):
+    """Keep the history: losses by step, and the means of every named number by epoch.
+
+    Nothing here waits for the device before an epoch ends.
+    """
+
+    reads: ClassVar = {"loss", "y_hat", "lr", "batch"}
+    writes: ClassVar = {"metrics", "history"}
+
+    def epoch_begin(self, learn: "Learner") -> None:
+        """Start a row."""
+        self.row: dict[str, float] = {"epoch": learn.epoch}
+
+    def phase_begin(self, learn: "Learner") -> None:
+        """Forget the means of the phase before."""
+        self.means: dict[str, Mean] = {}
+        self.losses: list[Tensor] = []
+        for metric in learn.metrics:
+            metric.reset()
+
+    def step_end(self, learn: "Learner") -> None:
+        """Take one step in."""
+        state, phase, count = learn.state, learn.phase, len(learn.batch)
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.ndim == 0:
+                mean = self.means.get(name)
+                if mean is None:
+                    mean = self.means[name] = Mean(_mean_of_nothing, name)
+                mean.add(value, count)
+        if phase.trains:
+            self.losses.append(state["loss"])
+            learn.history.lrs.append(learn.lr)
+        elif phase.measures and "y_hat" in state and learn.batch.y is not None:
+            for metric in learn.metrics:
+                metric.update(state["y_hat"], learn.batch.y)
+
+    def phase_end(self, learn: "Learner") -> None:
+        """Write the phase's means into the row.
+
+        Raises:
+            TrainingError: the training loss is not finite.
+        """
+        name = learn.phase.name
+        for key, mean in self.means.items():
+            self.row[f"{name}_{key}"] = mean.value()
+        if learn.phase.measures:
+            for metric in learn.metrics:
+                if not math.isnan(value := metric.value()):
+                    self.row[metric.name] = value
+        if self.losses:
+            learn.history.losses.extend(torch.stack(self.losses).float().tolist())
+        loss = self.row.get(f"{name}_loss", 0.0)
+        if learn.phase.trains and not math.isfinite(loss):
+            raise TrainingError(
+                f"The {name} loss of epoch {learn.epoch} is {loss}: training has diverged.",
+                fix="use a lower lr (learn.lr_find() suggests one), or callbacks=[GradientClip(1)]",
+            )
+
+    def epoch_end(self, learn: "Learner") -> None:
+        """Add the row to the history."""
+        learn.history.rows.append(self.row)
+
+
+def _mean_of_nothing(*_: Any) -> Tensor:
+    raise AssertionError("a recorded mean is only ever added to")

@@ -1,0 +1,328 @@
+"""Data in memory, and a loader that takes whole batches from it at once.
+
+`Data` is two columns, inputs and targets, of the same length. `Loader` cuts it into batches by
+indexing a whole batch with one call, which is what makes it faster than asking for one sample at
+a time and stacking them (``benchmarks/learner_overhead.py`` has the figures). Any
+`torch.utils.data.DataLoader` does as well wherever a `Loader` does.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sprat.errors import DataError
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one step works on.
+
+    Args:
+        x: inputs, the first axis is the batch.
+        y: targets, or None where there are none.
+        index: where in its `Data` each sample stands, (batch,), or None.
+    """
+
+    x: Any
+    y: Any = None
+    index: Tensor | None = None
+
+    @classmethod
+    def of(cls, raw: Any) -> "Batch":
+        """A batch from what a loader yields: a `Batch`, ``(x, y)``, ``(x,)`` or ``x`` alone.
+
+        Raises:
+            DataError: the loader yields a tuple of three or more, whose meaning we can't guess.
+        """
+        if isinstance(raw, Batch):
+            return raw
+        if not isinstance(raw, (tuple, list)):
+            return cls(raw)
+        if len(raw) > 2:
+            raise DataError(
+                f"The loader yields {len(raw)} things in a batch; (x, y) was expected.",
+                fix="yield sprat.Batch(x, y), or write a phase whose step takes them apart",
+            )
+        return cls(*raw)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device; itself where it is there already."""
+        return Batch(_to(self.x, device), _to(self.y, device), self.index)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+class Splits(NamedTuple):
+    """The part to learn from and the part to check with."""
+
+    train: Any
+    valid: Any
+
+
+class Data:
+    """Inputs and their targets, in memory.
+
+    Args:
+        x: inputs, length N: a tensor, a numpy array (becomes a tensor) or a list.
+        y: targets, length N, or None.
+        classes: the names of the labels, where `y` holds label indices.
+        name: what reports call it.
+
+    Raises:
+        DataError: there are no samples, or `x` and `y` differ in length.
+    """
+
+    def __init__(
+        self, x: Any, y: Any = None, *, classes: Sequence[str] | None = None, name: str = "data"
+    ) -> None:
+        self.x = _as_column(x)
+        self.y = None if y is None else _as_column(y)
+        self.classes = None if classes is None else tuple(classes)
+        self.name = name
+        if self.y is not None and len(self.x) != len(self.y):
+            raise DataError(
+                f"x has {len(self.x)} samples and y has {len(self.y)}.",
+                fix="give one target for each input",
+            )
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __repr__(self) -> str:
+        parts = [f"{len(self):,} samples", f"x {_describe(self.x)}"]
+        if self.y is not None:
+            parts.append(f"y {_describe(self.y)}")
+        if self.classes is not None:
+            parts.append(f"{len(self.classes)} classes")
+        return f"Data({self.name!r}: {', '.join(parts)})"
+
+    def __getitem__(self, index: int | slice | Tensor) -> Any:
+        """One sample as ``(x, y)`` for an integer; a smaller `Data` for a slice, indices or a mask.
+
+        Raises:
+            DataError: a mask whose length is not that of the data.
+        """
+        if isinstance(index, int):
+            return self.x[index], None if self.y is None else self.y[index]
+        if isinstance(index, slice):
+            index = torch.arange(len(self))[index]
+        if index.dtype == torch.bool:
+            if index.shape != (len(self),):
+                raise DataError(
+                    f"The mask has shape {tuple(index.shape)}; ({len(self)},) was expected.",
+                    fix="give one true or false for each sample",
+                )
+            index = index.nonzero()[:, 0]
+        return self._with(*take(self, index))
+
+    def _with(self, x: Any, y: Any) -> "Data":
+        return Data(x, y, classes=self.classes, name=self.name)
+
+    def map(self, function: Callable[[Any], Any]) -> "Data":
+        """New data with `function` applied once to the whole column of inputs."""
+        return self._with(function(self.x), self.y)
+
+    def filter(self, keep: Callable[[Any, Any], Tensor]) -> "Data":
+        """The samples for which ``keep(x, y)``, called once with whole columns, is true."""
+        return self[keep(self.x, self.y).bool().cpu()]
+
+    def group(self, key: Callable[[Any, Any], Tensor] | None = None) -> dict[int, "Data"]:
+        """One `Data` for each value of ``key(x, y)``, by default of the target."""
+        keys = (self._targets() if key is None else key(self.x, self.y)).cpu()
+        return {int(value): self[keys == value] for value in keys.unique()}
+
+    def shuffle(self, *, generator: torch.Generator | None = None) -> "Data":
+        """The same samples in random order."""
+        return self[torch.randperm(len(self), generator=generator)]
+
+    def take(self, count: int) -> "Data":
+        """The first `count` samples.
+
+        Raises:
+            DataError: there are fewer.
+        """
+        if count > len(self):
+            raise DataError(
+                f"{count:,} samples asked for; {self.name!r} has {len(self):,}.",
+                fix=f"ask for at most {len(self):,}",
+            )
+        return self[:count]
+
+    def split(
+        self,
+        valid: float | int,
+        *,
+        stratify: bool = False,
+        generator: torch.Generator | None = None,
+    ) -> Splits:
+        """Random parts to train on and to validate on.
+
+        Args:
+            valid: the share (a float below 1) or the number (an int) of samples to validate on.
+            stratify: keep the share of every label the same in both parts.
+            generator: where the randomness comes from; torch's own by default.
+
+        Raises:
+            DataError: a part would be empty, or a label would be missing from a stratified part.
+        """
+        order = torch.randperm(len(self), generator=generator)
+        if stratify:
+            chosen = self._stratified(order, valid)
+        else:
+            size = valid if isinstance(valid, int) else round(valid * len(self))
+            chosen = order[:size]
+        held = torch.zeros(len(self), dtype=torch.bool)
+        held[chosen] = True
+        if held.all() or not held.any():
+            raise DataError(
+                f"valid={valid} of {len(self):,} samples leaves one part empty.",
+                fix="give a share between 0 and 1, or a number below the number of samples",
+            )
+        return Splits(self[order[~held[order]]], self[order[held[order]]])
+
+    def _stratified(self, order: Tensor, valid: float | int) -> Tensor:
+        """The indices to hold out, the same share of every label."""
+        share = valid / len(self) if isinstance(valid, int) else valid
+        targets = self._targets().cpu()[order]
+        chosen = []
+        for value in targets.unique():
+            mine = order[targets == value]
+            size = round(share * len(mine))
+            if not 0 < size < len(mine):
+                raise DataError(
+                    f"Label {int(value)} has {len(mine)} samples; {share:.0%} of them leaves "
+                    "one part without it.",
+                    fix="hold out another share, or drop the rare label with data.filter",
+                )
+            chosen.append(mine[:size])
+        return torch.cat(chosen)
+
+    def _targets(self) -> Tensor:
+        if not isinstance(self.y, Tensor):
+            raise DataError(
+                f"{self.name!r} has no column of label indices.", fix="pass y= with one per sample"
+            )
+        return self.y
+
+    def to(self, device: torch.device | str) -> "Data":
+        """The same data with its tensors on another device."""
+        return self._with(_to(self.x, device), _to(self.y, device))
+
+
+class Loader:
+    """Batches from data in memory, each taken by one indexing call.
+
+    Args:
+        data: what to cut up.
+        batch_size: samples in a batch; the last one may be smaller.
+        shuffle: a new random order for every pass.
+        drop_last: leave out a last batch that is smaller.
+        generator: where the order comes from; torch's own by default.
+        device: where batches are put; by default where the data is.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        batch_size: int = 64,
+        *,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise DataError(f"batch_size is {batch_size}.", fix="give 1 or more")
+        if drop_last and len(data) < batch_size:
+            raise DataError(
+                f"{len(data)} samples make no whole batch of {batch_size}.",
+                fix="give a smaller batch_size, or drop_last=False",
+            )
+        self.data, self.batch_size = data, batch_size
+        self.shuffle, self.drop_last = shuffle, drop_last
+        self.generator = generator
+        self.device = None if device is None else torch.device(device)
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.data), self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    def __iter__(self) -> Iterator[Batch]:
+        count = len(self.data)
+        if self.shuffle:
+            order = torch.randperm(count, generator=self.generator)
+        else:
+            order = torch.arange(count)
+        if isinstance(self.data.x, Tensor):
+            order = order.to(self.data.x.device)  # once a pass, not once a batch
+        batches = (self._batch(index) for index in order.split(self.batch_size)[: len(self)])
+        if self.device is None or self.device.type != "cuda":
+            yield from batches
+            return
+        # One batch ahead: the copy to the GPU runs while the step before it computes.
+        ahead = next(batches, None)
+        for batch in batches:
+            assert ahead is not None
+            yield ahead
+            ahead = batch
+        if ahead is not None:
+            yield ahead
+
+    def _batch(self, index: Tensor) -> Batch:
+        x, y = take(self.data, index)
+        if self.device is None:
+            return Batch(x, y, index)
+        if self.device.type == "cuda":
+            x, y = _pinned(x), _pinned(y)  # only from pinned memory does the copy not wait
+        return Batch(_to(x, self.device), _to(y, self.device), index)
+
+
+def take(data: Data, index: Tensor) -> tuple[Any, Any]:
+    """The inputs and targets at `index`, an int64 tensor of shape (batch,)."""
+    return _rows(data.x, index), None if data.y is None else _rows(data.y, index)
+
+
+def _rows(column: Any, index: Tensor) -> Any:
+    if isinstance(column, Tensor):
+        # index_select is about twice as fast as column[index] for rows of this size.
+        return column.index_select(0, index.to(column.device, non_blocking=True))
+    if isinstance(column, list):
+        return [column[i] for i in index.tolist()]
+    return column[index]
+
+
+def _as_column(values: Any) -> Any:
+    if not isinstance(values, (Tensor, list)) and hasattr(values, "__array__"):
+        values = torch.as_tensor(values)
+    if not hasattr(values, "__len__") or (isinstance(values, Tensor) and values.ndim == 0):
+        raise DataError(
+            f"A column of data must have a length; {type(values).__name__} has none.",
+            fix="pass a tensor, a numpy array or a list with one entry a sample",
+        )
+    if isinstance(values, tuple):
+        values = list(values)
+    if len(values) == 0:
+        raise DataError("There are no samples.", fix="check the filter or the path that made it")
+    return values
+
+
+def _pinned(value: Any) -> Any:
+    return value.pin_memory() if isinstance(value, Tensor) and value.device.type == "cpu" else value
+
+
+def _to(value: Any, device: torch.device | str) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    if isinstance(value, (tuple, list)):
+        return type(value)(_to(part, device) for part in value)
+    return value
+
+
+def _describe(column: Any) -> str:
+    if isinstance(column, Tensor):
+        return f"{str(column.dtype).removeprefix('torch.')} {tuple(column.shape[1:])}"
+    return f"list of {type(column[0]).__name__}"

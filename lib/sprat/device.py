@@ -1,0 +1,48 @@
+"""Which device to compute on, and in which precision."""
+
+import torch
+
+from sprat.errors import TrainingError
+
+PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose_device(device: torch.device | str = "auto") -> torch.device:
+    """The device asked for; ``"auto"`` is CUDA, then MPS, then the CPU.
+
+    Raises:
+        TrainingError: this machine has no such device.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise TrainingError(
+            f"The device {str(device)!r} can't be used: {str(error).splitlines()[0]}",
+            fix='use device="auto" or device="cpu"',
+        ) from None
+    return chosen
+
+
+def choose_precision(precision: str, device: torch.device) -> torch.dtype | None:
+    """The type that autocast computes in, or None for plain float32.
+
+    Raises:
+        TrainingError: the name is unknown, or the device can't do it.
+    """
+    if precision not in PRECISIONS:
+        raise TrainingError(
+            f"The precision {precision!r} is unknown.", fix=f"use one of {', '.join(PRECISIONS)}"
+        )
+    if precision == "fp16" and device.type == "cpu":
+        raise TrainingError(
+            "fp16 needs a GPU: on the CPU its gradients underflow with no speed gained.",
+            fix='use precision="bf16", or "fp32"',
+        )
+    return PRECISIONS[precision]

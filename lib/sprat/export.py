@@ -1,0 +1,180 @@
+"""Saving a trained model as weights and plain config, never pickle, so that it outlives versions.
+
+A folder holds two files: ``weights.safetensors`` and ``config.json``. The config names the format's
+version, the model's class with the arguments that built it, and the task's blocks and encodings.
+Loading reads data only; it never runs code from the file.
+"""
+
+import dataclasses
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from sprat import blocks, encodings
+from sprat.data import Batch
+from sprat.errors import ExportError
+from sprat.task import Task
+
+if TYPE_CHECKING:
+    from sprat.learner import Learner
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A loaded model, ready to predict.
+
+    Args:
+        model: the network, in evaluation mode.
+        task: what it was trained for, or None where it was saved without.
+    """
+
+    model: nn.Module
+    task: Task | None
+
+    @torch.no_grad()
+    def predict(self, x: Any) -> Any:
+        """What the model says to a batch of inputs, not yet encoded, as a person reads it."""
+        if self.task is None:
+            return self.model(x)
+        return self.task.decode_output(self.model(self.task.encode(Batch(x)).x))
+
+
+def save(learn: "Learner", folder: str | Path) -> Path:
+    """Save a learner's model and task.
+
+    Args:
+        learn: what to save. A model of `sprat.models` can be rebuilt from the config alone; for
+            another one, `load` needs ``model=``.
+        folder: made if missing. Both files are written whole or not at all.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ExportError: the folder can't be written.
+    """
+    model = learn.model
+    config = {
+        "format": FORMAT,
+        "model": {"name": type(model).__name__, "arguments": getattr(model, "arguments", None)},
+        "task": None if learn.task is None else _task_config(learn.task),
+    }
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+        _whole(target / "weights.safetensors", lambda path: save_file(weights, path))
+        text = json.dumps(config, indent=1)
+        _whole(target / "config.json", lambda path: Path(path).write_text(text))
+    except (OSError, SafetensorError) as error:
+        raise ExportError(
+            f"The model can't be saved in {target}: {error}.",
+            fix="choose a folder that can be written and has room",
+        ) from None
+    return target
+
+
+def load(folder: str | Path, *, model: nn.Module | None = None) -> Exported:
+    """Load what `save` saved.
+
+    Args:
+        folder: where it is.
+        model: a network of the same shape, for classes that sprat doesn't know.
+
+    Raises:
+        ExportError: files are missing or damaged, of a newer format, or don't fit the model.
+    """
+    source = Path(folder)
+    try:
+        config = json.loads((source / "config.json").read_text())
+        weights = load_file(source / "weights.safetensors")
+    except FileNotFoundError as error:
+        raise ExportError(
+            f"{error.filename} is missing.", fix="name the folder that learn.export(...) made"
+        ) from None
+    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ExportError(
+            f"The files in {source} are damaged: {error}.", fix="export the model again"
+        ) from None
+    if config.get("format") != FORMAT:
+        raise ExportError(
+            f"{source} has format {config.get('format')!r}; this version reads {FORMAT}.",
+            fix="update sprat: pip install -U sprat",
+        )
+    network = model if model is not None else _build(config["model"])
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ExportError(
+            f"The weights don't fit {type(network).__name__}: {str(error).splitlines()[-1].strip()}",
+            fix="build the model with the arguments in config.json",
+        ) from None
+    return Exported(network.eval(), _task(config["task"]))
+
+
+def _build(config: dict[str, Any]) -> nn.Module:
+    from sprat import models
+
+    known = {name: getattr(models, name) for name in models.__all__}
+    if config["name"] not in known or config["arguments"] is None:
+        raise ExportError(
+            f"sprat has no model {config['name']!r} to rebuild.",
+            fix="build it yourself and pass it: sprat.load(folder, model=...)",
+        )
+    return known[config["name"]](**config["arguments"])
+
+
+def _task_config(task: Task) -> dict[str, Any]:
+    return {
+        role: None if block is None else _spec(block)
+        for role, block in (("input", task.input), ("target", task.target), ("output", task.output))
+    } | {"encodings": [_spec(encoding) for encoding in task.encodings]}
+
+
+def _spec(part: Any) -> dict[str, Any]:
+    fields = {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
+    return {"type": type(part).__name__, **fields}
+
+
+def _task(config: dict[str, Any] | None) -> Task | None:
+    if config is None:
+        return None
+    parts: dict[str, Any] = {
+        role: None if config[role] is None else _part(blocks, config[role])
+        for role in ("input", "target", "output")
+    }
+    steps = tuple(_part(encodings, spec) for spec in config["encodings"])
+    return Task(**parts, encodings=steps)
+
+
+def _part(module: Any, spec: dict[str, Any]) -> Any:
+    """A block or an encoding from its config: only classes of that module, only plain arguments."""
+    kind = getattr(module, spec["type"], None)
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+        raise ExportError(
+            f"The config names the unknown type {spec['type']!r}.",
+            fix="load the weights by hand, or register the type where the config is read",
+        )
+    return kind(
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in spec.items() if k != "type"}
+    )
+
+
+def _whole(path: Path, write: Any) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        write(temporary)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

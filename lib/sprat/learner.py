@@ -1,0 +1,473 @@
+"""The learner: a model, data, a loss and the loop that brings them together.
+
+The whole loop is `Learner.fit`, `Learner.run` and `Learner.update`, which fit on one screen. What
+happens to a batch stands in a phase (``phases.py``), what happens besides in callbacks
+(``callbacks.py``). A plain `torch.nn.Module`, two plain loaders and a loss are enough.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sprat.callbacks import EVENTS, Callback, Cancel, Recorder, Schedule, in_order
+from sprat.data import Batch, Data, Loader, take
+from sprat.device import choose_device, choose_precision
+from sprat.errors import DataError, TaskError
+from sprat.history import History
+from sprat.live import Progress
+from sprat.lr_find import LRFind, find_lr
+from sprat.metrics import Mean, Metric
+from sprat.phases import Phase, TrainPhase, ValidPhase
+from sprat.sanity import check_data, check_first_step
+from sprat.schedule import one_cycle
+from sprat.task import Task
+
+State = dict[str, Any]
+
+
+class Learner:
+    """Everything that training needs, and what came of it.
+
+    Args:
+        task: what to learn; or an `nn.Module`, for plain torch all the way (then pass `loss`).
+        data: ``(train, valid)``, each a `Data` or any iterable of batches that has a length;
+            or one of these alone, to train without validation.
+        model: the network, where `task` is a `Task`.
+        loss: ``(y_hat, y)`` to a tensor with no axes; by default the task's.
+        metrics: functions of ``(y_hat, y)`` or `Metric` objects; by default the task's.
+        optimizer: ``(parameters, lr=)`` to a `torch.optim.Optimizer`; or a dict of names to
+            optimisers, already made, for phases that use several.
+        lr: the learning rate a step, where a fit names none.
+        batch_size: samples in a batch of a `Data`; loaders keep their own.
+        phases: what an epoch consists of; by default `TrainPhase` and, with validation data,
+            `ValidPhase`.
+        callbacks: used in every fit.
+        device: ``"auto"`` is CUDA, then MPS, then CPU.
+        precision: ``"fp32"``, ``"bf16"`` or ``"fp16"``: what matrix products are computed in.
+        generator: where the order of batches comes from, on the CPU; torch's own by default.
+        progress: show a bar and a table while training.
+
+    Raises:
+        TaskError: model, loss or data are missing or don't fit.
+        BlockError: the data is not what the task's blocks say.
+        CallbackError: two callbacks contradict each other.
+    """
+
+    def __init__(
+        self,
+        task: Task | nn.Module,
+        data: Any,
+        *,
+        model: nn.Module | None = None,
+        loss: Callable[..., Tensor] | None = None,
+        metrics: Sequence[Any] | None = None,
+        optimizer: Callable[..., torch.optim.Optimizer]
+        | Mapping[str, torch.optim.Optimizer] = torch.optim.AdamW,
+        lr: float = 1e-3,
+        batch_size: int = 64,
+        phases: Sequence[Phase] | None = None,
+        callbacks: Sequence[Callback] = (),
+        device: torch.device | str = "auto",
+        precision: str = "fp32",
+        generator: torch.Generator | None = None,
+        progress: bool = True,
+    ) -> None:
+        self.task: Task | None = task if isinstance(task, Task) else None
+        module = model if isinstance(task, Task) else task
+        if not isinstance(module, nn.Module):
+            raise TaskError(
+                f"The model is {module!r}; an nn.Module was expected.",
+                fix="pass model=, for example sprat.models.LeNet(task.in_channels, "
+                "task.num_outputs)",
+            )
+        self.device = choose_device(device)
+        self.model = module.to(self.device)
+        self.precision = choose_precision(precision, self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
+        self._loss = loss or (self.task.loss if self.task else None)
+        chosen = metrics if metrics is not None else self.task.metrics if self.task else None
+        self.metrics: list[Metric] = [
+            m if isinstance(m, Metric) else Mean(m) for m in (chosen or ())
+        ]
+        self.generator = generator
+        self.loaders = self._make_loaders(data, batch_size)
+        default = (TrainPhase(), ValidPhase()) if "valid" in self.loaders else (TrainPhase(),)
+        self.phases: tuple[Phase, ...] = tuple(phases) if phases is not None else default
+        self._make_optimizer, self._lr = optimizer, lr
+        self.optimizers: dict[str, torch.optim.Optimizer] = (
+            dict(optimizer) if isinstance(optimizer, Mapping) else {}
+        )
+        self.callbacks = list(callbacks)
+        self.progress = progress
+        self.history = History()
+        self.epoch, self.epochs = 0, 0
+        self.batch = Batch(None)
+        self.state: State = {}
+        self._listeners: dict[str, list[Callable[[Learner], None]]] = {}
+        in_order([*self.callbacks, Recorder()])  # a contradiction shows here, not after an hour
+        check_data(self)
+
+    def fit(
+        self, epochs: int, *, lr: float | None = None, callbacks: Sequence[Callback] = ()
+    ) -> History:
+        """Go through all phases `epochs` times, at one learning rate.
+
+        Args:
+            epochs: how many times.
+            lr: the learning rate a step; by default the learner's. With a `Schedule` among the
+                callbacks it is where the schedule does not say otherwise.
+            callbacks: used in this fit only.
+
+        Returns:
+            The history, which has grown by `epochs` rows.
+
+        Raises:
+            TrainingError: the first step cannot work, or the loss is no longer finite.
+        """
+        self._prepare(lr)
+        check_first_step(self)
+        shown = [Progress()] if self.progress else []
+        with self._listening([*self.callbacks, *callbacks, Recorder(), *shown]):
+            self.epochs = epochs
+            self.emit("fit_begin")
+            try:
+                for self.epoch in range(epochs):
+                    with self._span("epoch"):
+                        for phase in self.phases:
+                            self.run(phase)
+            except Cancel as cancel:
+                _pass_on(cancel, "fit")
+            finally:
+                self.emit("fit_end")
+        return self.history
+
+    def run(self, phase: Phase) -> None:
+        """One pass of one phase over its part of the data."""
+        self.phase = phase
+        self.model.train(phase.trains)
+        with self._span("phase"), torch.set_grad_enabled(phase.trains), self._autocast():
+            for raw in self.loader(phase.split):
+                self.batch = self.encode(raw)
+                try:
+                    self.emit("step_begin")
+                    self.state = phase.step(self, self.batch)
+                    self.emit("step_end")
+                except Cancel as cancel:
+                    _pass_on(cancel, "step")
+
+    def update(self, *, loss: Tensor, optimizer: str = "main", **named: Any) -> State:
+        """Take note of a step; in a phase that trains, also move the weights down `loss`.
+
+        Args:
+            loss: a tensor with no axes.
+            optimizer: which of the learner's optimisers moves its weights.
+            **named: whatever callbacks, metrics and displays should find: ``y_hat`` is what the
+                model put out; tensors with no axes are averaged into the history.
+
+        Returns:
+            The named values, the loss among them.
+        """
+        if self.phase.trains:
+            chosen = self.optimizers[optimizer]
+            chosen.zero_grad(set_to_none=True)
+            self.scaler.scale(loss).backward()
+            if "backward_end" in self._listeners:
+                self.scaler.unscale_(chosen)
+                self.emit("backward_end")
+            self.scaler.step(chosen)
+            self.scaler.update()
+        return {"loss": loss.detach(), **named}
+
+    def fit_one_cycle(
+        self,
+        epochs: int,
+        lr: float | None = None,
+        *,
+        warmup: float = 0.25,
+        callbacks: Sequence[Callback] = (),
+    ) -> History:
+        """Train while the learning rate rises to `lr` and falls to nearly nothing.
+
+        Args:
+            epochs: how many times through all phases.
+            lr: the highest learning rate a step; by default the learner's.
+            warmup: the share of training in which it rises.
+            callbacks: used in this fit only.
+        """
+        schedule = Schedule(one_cycle(self._lr if lr is None else lr, warmup=warmup))
+        return self.fit(epochs, lr=lr, callbacks=[schedule, *callbacks])
+
+    def lr_find(
+        self, *, start: float = 1e-6, end: float = 10.0, steps: int = 100, plot: bool = False
+    ) -> LRFind:
+        """Try learning rates from `start` to `end` and see what the loss does. Changes nothing.
+
+        Args:
+            start: the first learning rate.
+            end: the last one, unless the loss has blown up before.
+            steps: how many to try, one training step each.
+            plot: draw the curve too.
+
+        Returns:
+            The curve and what it suggests: ``.steepest``, ``.valley``, ``.minimum``.
+        """
+        self._prepare(None)
+        found = find_lr(self, start=start, end=end, steps=steps)
+        if plot:
+            found.plot()
+        return found
+
+    @torch.no_grad()
+    def predict(self, x: Any) -> Any:
+        """What the model says to inputs that are not yet encoded: a batch of them.
+
+        Returns:
+            With a task, outputs as a person reads them (`Guess` for labels); else raw outputs.
+        """
+        self.model.eval()
+        batch = self.encode(Batch(x))
+        with self._autocast():
+            y_hat = self.model(batch.x)
+        return self.task.decode_output(y_hat) if self.task else y_hat
+
+    @torch.no_grad()
+    def predictions(self, data: Any = None) -> tuple[Tensor, Any]:
+        """Outputs and targets of every sample, in order, on the CPU.
+
+        Args:
+            data: a `Data` or a loader; by default the validation part.
+
+        Returns:
+            ``(y_hat, y)``: raw outputs (N, …) and encoded targets (N, …), or None for these.
+        """
+        self.model.eval()
+        outputs, targets = [], []
+        for raw in self._as_loader(data):
+            batch = self.encode(raw)
+            with self._autocast():
+                outputs.append(self.model(batch.x).float().cpu())
+            targets.append(batch.y)
+        known = all(isinstance(y, Tensor) for y in targets)
+        return torch.cat(outputs), torch.cat(targets).cpu() if known else None
+
+    def evaluate(self, data: Any = None) -> dict[str, float]:
+        """Loss, metrics and everything else that the validation phase measures.
+
+        Args:
+            data: a `Data` or a loader; by default the validation part.
+        """
+        phase = next((p for p in self.phases if not p.trains), None) or ValidPhase()
+        kept = dict(self.loaders)
+        recorder = Recorder()
+        self.loaders[phase.split] = self._as_loader(data)
+        try:
+            with self._listening([recorder]):
+                recorder.epoch_begin(self)
+                self.run(phase)
+        finally:
+            self.loaders = kept
+        prefix = f"{phase.name}_"
+        return {k.removeprefix(prefix): v for k, v in recorder.row.items() if k != "epoch"}
+
+    @torch.no_grad()
+    def results(self, count: int = 8) -> tuple[Any, Any, Any]:
+        """The first validation inputs, their truth and what the phase makes of them, decoded.
+
+        Returns:
+            ``(x, y, y_hat)``, each a batch of at most `count` values, or None.
+
+        Raises:
+            TaskError: the learner has no task, or its phase names no ``y_hat``.
+        """
+        task = self.require_task()
+        self.phase = next((p for p in self.phases if not p.trains), None) or ValidPhase()
+        self.model.eval()
+        split = self.phase.split if self.phase.split in self.loaders else "train"
+        batch = self.batch = self.encode(self.first_batch(split, count))
+        with self._autocast():
+            state = self.phase.step(self, batch)
+        if "y_hat" not in state:
+            raise TaskError(
+                f"{type(self.phase).__name__}.step names no y_hat.",
+                fix="return learn.update(loss=loss, y_hat=what_the_model_put_out)",
+            )
+        y = None if batch.y is None else task.decode_target(batch.y)
+        return task.decode_input(batch.x), y, task.decode_output(state["y_hat"])
+
+    def first_batch(self, split: str, count: int) -> Batch:
+        """The first samples of one part of the data, unshuffled where it is in memory."""
+        loader = self.loader(split)
+        if isinstance(loader, Loader):
+            data = loader.data
+            return Batch(*take(data, torch.arange(min(count, len(data)))))
+        raw = Batch.of(next(iter(loader)))
+        return Batch(raw.x[:count], None if raw.y is None else raw.y[:count])
+
+    def require_task(self) -> Task:
+        """The task.
+
+        Raises:
+            TaskError: the learner was made from a plain module.
+        """
+        if self.task is None:
+            raise TaskError(
+                "This learner was made from a plain module, so nobody said what its values are.",
+                fix="make it from a Task, which knows how to show them",
+            )
+        return self.task
+
+    def show_batch(self, count: int = 8, *, backend: str = "auto") -> Any:
+        """Show the first training inputs with their targets; see `sprat.show.show_batch`."""
+        from sprat.show import show_batch
+
+        return show_batch(self, count, backend=backend)
+
+    def show_results(self, count: int = 8, *, backend: str = "auto") -> Any:
+        """Show inputs, truth and prediction; see `sprat.show.show_results`."""
+        from sprat.show import show_results
+
+        return show_results(self, count, backend=backend)
+
+    def export(self, folder: str | Path) -> Path:
+        """Save weights and plain config into a folder; see `sprat.save`."""
+        from sprat.export import save
+
+        return save(self, folder)
+
+    def loss(self, y_hat: Any, y: Any) -> Tensor:
+        """The loss of a batch.
+
+        Raises:
+            TaskError: the learner was given none.
+        """
+        if self._loss is None:
+            raise TaskError(
+                "There is no loss.",
+                fix="pass loss= to Learner, or a phase whose step computes its own",
+            )
+        return self._loss(y_hat, y)
+
+    def encode(self, raw: Any) -> Batch:
+        """A batch on the learner's device, as the model sees it."""
+        batch = Batch.of(raw).to(self.device)
+        return self.task.encode(batch) if self.task else batch
+
+    def loader(self, split: str) -> Any:
+        """The loader of one part of the data.
+
+        Raises:
+            DataError: the learner has no such part.
+        """
+        if split not in self.loaders:
+            raise DataError(
+                f"The learner has no {split!r} data, only {', '.join(self.loaders)}.",
+                fix="pass data=(train, valid)",
+            )
+        return self.loaders[split]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Training steps in one epoch, over all phases that train."""
+        return sum(len(self.loader(phase.split)) for phase in self.phases if phase.trains)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate a step, of the first optimiser's first group."""
+        for optimizer in self.optimizers.values():
+            return float(optimizer.param_groups[0]["lr"])
+        return self._lr
+
+    def set_lr(self, lr: float) -> None:
+        """Set the learning rate of every optimiser."""
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+
+    def emit(self, event: str) -> None:
+        """Call every callback that overrides this event."""
+        for listener in self._listeners.get(event, ()):
+            listener(self)
+
+    def _prepare(self, lr: float | None) -> None:
+        """Make the optimiser at the first fit, and set the learning rate."""
+        if not self.optimizers:
+            parameters = [p for p in self.model.parameters() if p.requires_grad]
+            if not parameters:
+                raise TaskError(
+                    "The model has no weights to train.",
+                    fix="unfreeze some: p.requires_grad_(True)",
+                )
+            assert not isinstance(self._make_optimizer, Mapping)
+            self.optimizers["main"] = self._make_optimizer(parameters, lr=self._lr)
+        if lr is not None:
+            self.set_lr(lr)
+
+    @contextmanager
+    def _listening(self, callbacks: Iterable[Callback]) -> Iterator[None]:
+        """Only callbacks that override an event are called for it, so the others cost nothing."""
+        kept, ordered = self._listeners, in_order(callbacks)
+        listeners: dict[str, list[Callable[[Learner], None]]] = {}
+        for event in EVENTS:
+            for callback in ordered:
+                if getattr(type(callback), event) is not getattr(Callback, event):
+                    listeners.setdefault(event, []).append(getattr(callback, event))
+        self._listeners = listeners
+        try:
+            yield
+        finally:
+            self._listeners = kept
+
+    @contextmanager
+    def _span(self, what: str) -> Iterator[None]:
+        """Begin and end an epoch or a phase; the end also comes when it is cancelled."""
+        self.emit(f"{what}_begin")
+        try:
+            yield
+        except Cancel as cancel:
+            self.emit(f"{what}_end")
+            _pass_on(cancel, what)
+        else:
+            self.emit(f"{what}_end")
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.precision is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.precision)
+
+    def _make_loaders(self, data: Any, batch_size: int) -> dict[str, Any]:
+        parts = data if isinstance(data, tuple) else (data,)
+        if not 1 <= len(parts) <= 2:
+            raise DataError(
+                f"data has {len(parts)} parts; (train, valid) was expected.",
+                fix="pass data.split(valid=0.1), or one part to train without validation",
+            )
+        loaders = {}
+        for split, part in zip(("train", "valid"), parts, strict=False):
+            train = split == "train"
+            loaders[split] = self._as_loader(part, batch_size * (1 if train else 2), shuffle=train)
+        return loaders
+
+    def _as_loader(self, data: Any, batch_size: int = 128, *, shuffle: bool = False) -> Any:
+        if data is None:
+            return self.loader("valid" if "valid" in self.loaders else "train")
+        if isinstance(data, Data):
+            generator = self.generator if shuffle else None
+            return Loader(
+                data, batch_size, shuffle=shuffle, generator=generator, device=self.device
+            )
+        if not hasattr(data, "__iter__") or not hasattr(data, "__len__"):
+            raise DataError(
+                f"{type(data).__name__} is neither a Data nor a loader that knows its length.",
+                fix="pass a sprat.Data or a torch.utils.data.DataLoader",
+            )
+        return data
+
+
+def _pass_on(cancel: Cancel, here: str) -> None:
+    """End what was asked to end, and let the rest go on."""
+    if cancel.what != here:
+        raise cancel

@@ -1,0 +1,168 @@
+"""The learning rate finder: raise the rate step by step, and watch the loss.
+
+Source: Smith, "Cyclical Learning Rates for Training Neural Networks" (2017), section 3.3.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from sprat.callbacks import Callback, Cancel
+from sprat.errors import TrainingError
+from sprat.schedule import exponential
+from sprat.tables import Table
+
+if TYPE_CHECKING:
+    from sprat.learner import Learner
+
+
+@dataclass(frozen=True, repr=False)
+class LRFind:
+    """The learning rates tried, the smoothed loss at each, and what the curve suggests.
+
+    Args:
+        lrs: learning rates a step, rising.
+        losses: the smoothed training loss at each.
+    """
+
+    lrs: list[float]
+    losses: list[float]
+
+    @property
+    def minimum(self) -> float:
+        """A tenth of the rate where the loss is lowest: safe, often somewhat low."""
+        return self.lrs[self._lowest()] / 10
+
+    @property
+    def steepest(self) -> float:
+        """The rate where the loss falls fastest per decade, over windows of a few steps."""
+        return self.lrs[min(range(1, self._lowest() + 1), key=self._slope, default=0)]
+
+    @property
+    def valley(self) -> float:
+        """Two thirds into the longest fall of the loss: between steepest and minimum."""
+        best, start = (0, 0), 0
+        for i in range(1, self._lowest() + 1):
+            if self.losses[i] > self.losses[i - 1]:
+                start = i
+            elif i - start > best[1] - best[0]:
+                best = (start, i)
+        return self.lrs[best[0] + (best[1] - best[0]) * 2 // 3]
+
+    def _lowest(self) -> int:
+        return min(range(len(self.losses)), key=self.losses.__getitem__)
+
+    def _slope(self, i: int) -> float:
+        a, b = max(0, i - 3), min(len(self.lrs) - 1, i + 3)
+        return (self.losses[b] - self.losses[a]) / math.log(self.lrs[b] / self.lrs[a])
+
+    def __repr__(self) -> str:
+        rows = [(n, f"{getattr(self, n):.1e}") for n in ("minimum", "steepest", "valley")]
+        return str(Table(("suggestion", "lr"), rows))
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw loss against learning rate with the suggestions marked; returns the axes."""
+        import matplotlib.pyplot as plt
+
+        if ax is None:
+            _, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
+        ax.plot(self.lrs, self.losses, color="#1f5a94")
+        for name, marker, colour in (
+            ("steepest", "o", "#b5510f"), ("valley", "s", "#2f7d4f"), ("minimum", "^", "#6b4c9a"),
+        ):  # fmt: skip
+            lr = getattr(self, name)
+            near = min(range(len(self.lrs)), key=lambda i: abs(math.log(self.lrs[i] / lr)))
+            ax.plot(lr, self.losses[near], marker, color=colour, label=f"{name} {lr:.1e}")
+        ax.set(xscale="log", xlabel="learning rate", ylabel="loss", title="Learning rate finder")
+        ax.legend(frameon=False)
+        return ax
+
+
+class _Sweep(Callback):
+    """Raise the learning rate at every step; stop when the loss has grown fourfold."""
+
+    reads: ClassVar = {"loss"}
+    writes: ClassVar = {"lr"}
+    smoothing = 0.9
+
+    def __init__(self, start: float, end: float, steps: int) -> None:
+        self.curve, self.steps = exponential(start, end), steps
+        self.lrs: list[float] = []
+        self.losses: list[float] = []
+        self.average = 0.0
+
+    def step_begin(self, learn: "Learner") -> None:
+        learn.set_lr(self.curve(len(self.lrs) / (self.steps - 1)))
+
+    def step_end(self, learn: "Learner") -> None:
+        loss = learn.state["loss"].item()
+        self.average = self.smoothing * self.average + (1 - self.smoothing) * loss
+        smooth = self.average / (1 - self.smoothing ** (len(self.losses) + 1))
+        if not math.isfinite(smooth) or (self.losses and smooth > 4 * min(self.losses)):
+            raise Cancel("fit")
+        self.lrs.append(learn.lr)
+        self.losses.append(smooth)
+        if len(self.lrs) == self.steps:
+            raise Cancel("fit")
+
+
+def find_lr(learn: "Learner", *, start: float, end: float, steps: int) -> LRFind:
+    """Run the sweep on a learner, and put weights, optimisers and random state back after it.
+
+    Raises:
+        TrainingError: there is no training phase, or the loss blows up at the first rates.
+    """
+    if not 0 < start < end or steps < 10:
+        raise TrainingError(
+            f"lr_find got start={start}, end={end}, steps={steps}.",
+            fix="use 0 < start < end and at least 10 steps",
+        )
+    phase = next((p for p in learn.phases if p.trains), None)
+    if phase is None:
+        raise TrainingError("No phase of this learner trains.", fix="give it a TrainPhase")
+    sweep = _Sweep(start, end, steps)
+    with _unchanged(learn), learn._listening([sweep]):
+        try:
+            while len(sweep.lrs) < steps:
+                learn.run(phase)
+        except Cancel as cancel:
+            if cancel.what != "fit":
+                raise
+    if len(sweep.lrs) < 10:
+        raise TrainingError(
+            f"The loss blew up after {len(sweep.lrs)} steps, at lr {start:.0e}.",
+            fix="start lower, and look for values that are not finite in the data",
+        )
+    return LRFind(sweep.lrs, sweep.losses)
+
+
+class _unchanged:  # noqa: N801 - used as a word in a with statement
+    """Restore weights, optimisers and random state on leaving."""
+
+    def __init__(self, learn: "Learner") -> None:
+        self.learn = learn
+
+    def __enter__(self) -> None:
+        learn = self.learn
+        self.weights = copy.deepcopy(learn.model.state_dict())
+        self.optimizers = {n: copy.deepcopy(o.state_dict()) for n, o in learn.optimizers.items()}
+        self.scaler = copy.deepcopy(learn.scaler.state_dict())
+        self.random = torch.get_rng_state()
+        self.random_cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        self.order = learn.generator.get_state() if learn.generator else None
+
+    def __exit__(self, *_: object) -> None:
+        learn = self.learn
+        learn.model.load_state_dict(self.weights)
+        for name, state in self.optimizers.items():
+            learn.optimizers[name].load_state_dict(state)
+            learn.optimizers[name].zero_grad(set_to_none=True)
+        learn.scaler.load_state_dict(self.scaler)
+        torch.set_rng_state(self.random)
+        if self.random_cuda:
+            torch.cuda.set_rng_state_all(self.random_cuda)
+        if self.order is not None and learn.generator is not None:
+            learn.generator.set_state(self.order)

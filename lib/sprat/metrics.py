@@ -1,0 +1,102 @@
+"""Metrics: how good a model is, in words that a person uses.
+
+A metric is a function of ``(y_hat, y)`` that gives the mean over the batch, as a tensor, so that
+nothing waits for a GPU until the epoch ends. What is no mean over samples (an F1 score, say)
+subclasses `Metric`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sprat.shapes import Float, Int
+
+
+class Metric(ABC):
+    """A number gathered over all batches of an epoch.
+
+    Args:
+        name: what tables call it.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Forget what was gathered."""
+
+    @abstractmethod
+    def update(self, y_hat: Any, y: Any) -> None:
+        """Take one batch in. It must not wait for the device."""
+
+    @abstractmethod
+    def value(self) -> float:
+        """The number over everything gathered since `reset`."""
+
+
+class Mean(Metric):
+    """The mean of a function over samples, exact for batches of any size.
+
+    Args:
+        function: ``(y_hat, y)`` to the mean over one batch, a tensor with no axes.
+        name: what tables call it; by default the function's name.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Tensor], name: str | None = None) -> None:
+        super().__init__(name or str(getattr(function, "__name__", "metric")))
+        self.function = function
+        self.reset()
+
+    def reset(self) -> None:
+        """Start from nothing."""
+        self.total: Tensor | None = None
+        self.count = 0
+
+    def update(self, y_hat: Any, y: Any) -> None:
+        """Add one batch, weighted by its size."""
+        self.add(self.function(y_hat, y), len(y_hat))
+
+    def add(self, value: Tensor, count: int) -> None:
+        """Add a mean over `count` samples that was computed elsewhere."""
+        value = value.detach()
+        if self.total is None:
+            self.total = torch.zeros((), dtype=torch.float32, device=value.device)
+        self.total.add_(value, alpha=count)
+        self.count += count
+
+    def value(self) -> float:
+        """The mean so far. Reading it waits for the device."""
+        return float(self.total) / self.count if self.total is not None else float("nan")
+
+
+def accuracy(y_hat: Float[Tensor, "batch classes"], y: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """The share of samples whose largest output is at the right class, 0…1."""
+    return (y_hat.argmax(1) == y).float().mean()
+
+
+def top_k_accuracy(
+    y_hat: Float[Tensor, "batch classes"], y: Int[Tensor, " batch"], *, k: int = 5
+) -> Float[Tensor, ""]:
+    """The share of samples whose right class is among the `k` largest outputs, 0…1."""
+    return (y_hat.topk(k, 1).indices == y[:, None]).any(1).float().mean()
+
+
+def error_rate(
+    y_hat: Float[Tensor, "batch classes"], y: Int[Tensor, " batch"]
+) -> Float[Tensor, ""]:
+    """One minus the accuracy, 0…1."""
+    return 1 - accuracy(y_hat, y)
+
+
+def mae(y_hat: Float[Tensor, " *shape"], y: Float[Tensor, " *shape"]) -> Float[Tensor, ""]:
+    """The mean absolute error, in the target's units."""
+    return (y_hat - y).abs().mean()
+
+
+def mse(y_hat: Float[Tensor, " *shape"], y: Float[Tensor, " *shape"]) -> Float[Tensor, ""]:
+    """The mean squared error, in the target's units squared."""
+    return (y_hat - y).square().mean()

@@ -1,0 +1,30 @@
+"""Networks, one file each, to be read from top to bottom.
+
+Each keeps the arguments that built it in ``arguments``, so that `sprat.export` can save them and
+`sprat.load` can build the same network again.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sprat.models.lenet import LeNet
+    from sprat.models.mlp import MLP
+    from sprat.models.resnet import ResNet
+    from sprat.models.vae import VAE
+
+_WHERE = {"LeNet": "lenet", "MLP": "mlp", "ResNet": "resnet", "VAE": "vae"}
+
+__all__ = ["MLP", "VAE", "LeNet", "ResNet"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a model's file when it is first asked for, so that a chapter depends on no other."""
+    from importlib import import_module
+
+    if name not in _WHERE:
+        raise AttributeError(f"sprat.models has no {name!r}; it has {', '.join(sorted(_WHERE))}")
+    return getattr(import_module(f"sprat.models.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_WHERE)

@@ -1,0 +1,62 @@
+"""Learning rate schedules: functions from the share of training done (0…1) to a learning rate."""
+
+import math
+from collections.abc import Callable, Sequence
+
+Curve = Callable[[float], float]
+
+
+def constant(lr: float) -> Curve:
+    """The same all along."""
+    return lambda t: lr
+
+
+def linear(start: float, end: float) -> Curve:
+    """A straight line from `start` to `end`."""
+    return lambda t: start + (end - start) * t
+
+
+def cosine(start: float, end: float) -> Curve:
+    """Half a cosine wave from `start` to `end`: flat at both ends."""
+    return lambda t: end + (start - end) * (1 + math.cos(math.pi * t)) / 2
+
+
+def exponential(start: float, end: float) -> Curve:
+    """The same factor at every step, from `start` to `end`, both above 0."""
+    return lambda t: start * (end / start) ** t
+
+
+def join(parts: Sequence[tuple[float, Curve]]) -> Curve:
+    """Curves one after the other.
+
+    Args:
+        parts: ``(share, curve)``: each curve runs over its share of the training. Shares sum to 1.
+
+    Raises:
+        ValueError: the shares don't sum to 1.
+    """
+    if not math.isclose(sum(share for share, _ in parts), 1.0):
+        raise ValueError(f"The shares {[share for share, _ in parts]} don't sum to 1.")
+
+    def curve(t: float) -> float:
+        start = 0.0
+        for share, part in parts:
+            if t <= start + share or part is parts[-1][1]:
+                return part(min(1.0, max(0.0, (t - start) / share)) if share else 1.0)
+            start += share
+        raise AssertionError("the last part always takes what is left")
+
+    return curve
+
+
+def one_cycle(
+    lr: float, *, warmup: float = 0.25, start_factor: float = 25.0, end_factor: float = 1e5
+) -> Curve:
+    """Up to `lr` over the first `warmup` of training, then down to nearly nothing, along cosines.
+
+    Starts at ``lr / start_factor`` and ends at ``lr / end_factor``. Source: Smith and Topin,
+    "Super-Convergence" (2018), in the two-part form with cosines that fastai made common.
+    """
+    return join(
+        [(warmup, cosine(lr / start_factor, lr)), (1 - warmup, cosine(lr, lr / end_factor))]
+    )

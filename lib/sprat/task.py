@@ -1,0 +1,269 @@
+"""A task: what goes in, what should come out, and everything that follows from the two.
+
+From the blocks of input and target follow the number of outputs a model needs, the loss, the
+metrics, and how results are shown; from the encodings follows how data reaches the model and how
+its outputs come back in the data's own terms. Each "follows" is a `functools.singledispatch`
+function on the block's type, so a new block brings its own with one ``register``.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sprat import metrics as sm
+from sprat.blocks import Block, Continuous, Image, ImageTensor, Label
+from sprat.data import Batch
+from sprat.encodings import Encoding, ToFloat
+from sprat.errors import TaskError
+from sprat.tables import Table
+
+
+class Guess(NamedTuple):
+    """A predicted class and how sure the model says it is, 0…1."""
+
+    name: str
+    probability: float
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.probability:.0%}"
+
+
+@singledispatch
+def loss_for(block: Block) -> Callable[[Any, Any], Tensor]:
+    """The loss that fits a target of this block, once encoded.
+
+    Raises:
+        TaskError: none is known.
+    """
+    raise TaskError(
+        f"No loss is known for the target {block}.",
+        fix=f"pass loss= to Task, or register one: sprat.loss_for.register({type(block).__name__})",
+    )
+
+
+@loss_for.register
+def _(block: Label) -> Callable[[Any, Any], Tensor]:
+    return F.cross_entropy
+
+
+@loss_for.register(Continuous)
+@loss_for.register(ImageTensor)
+def _(block: Block) -> Callable[[Any, Any], Tensor]:
+    return F.mse_loss
+
+
+@singledispatch
+def metrics_for(block: Block) -> list[Callable[[Any, Any], Tensor]]:
+    """The metrics that a person would ask for first; none where none is obvious."""
+    return []
+
+
+@metrics_for.register
+def _(block: Label) -> list[Callable[[Any, Any], Tensor]]:
+    return [sm.accuracy]
+
+
+@metrics_for.register
+def _(block: Continuous) -> list[Callable[[Any, Any], Tensor]]:
+    return [sm.mae]
+
+
+@singledispatch
+def num_outputs(block: Block) -> int:
+    """How many numbers a model puts out for one value of this block.
+
+    Raises:
+        TaskError: the block does not settle it.
+    """
+    raise TaskError(
+        f"{block} does not settle how many outputs a model has.",
+        fix="build the model yourself and pass it to Learner",
+    )
+
+
+@num_outputs.register
+def _(block: Label) -> int:
+    return len(block.classes)
+
+
+@num_outputs.register
+def _(block: Continuous) -> int:
+    return block.size
+
+
+@singledispatch
+def read_output(block: Block, outputs: Any) -> Any:
+    """What a model puts out, as values of the (encoded) block: a batch of them."""
+    return outputs
+
+
+@read_output.register
+def _(block: Label, outputs: Any) -> list[Guess]:
+    probability, index = outputs.float().softmax(1).max(1)
+    pairs = zip(index.tolist(), probability.tolist(), strict=True)
+    return [Guess(block.classes[i], p) for i, p in pairs]
+
+
+@singledispatch
+def read_target(block: Block, values: Any) -> Any:
+    """Targets as stored, as a person reads them: a batch of them."""
+    return values
+
+
+@read_target.register
+def _(block: Label, values: Any) -> list[str]:
+    return [block.classes[i] for i in values.tolist()]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Learn to give the target for the input.
+
+    Args:
+        input: the block of what goes in.
+        target: the block of the truth, or None where there is none (a VAE learns from inputs).
+        output: the block of what the model puts out; by default that of the target.
+        encodings: applied in order to whatever they fit; by default what the blocks need.
+        loss: ``(y_hat, y)`` to a tensor with no axes; by default what the target calls for.
+        metrics: by default what the target calls for.
+
+    Raises:
+        TaskError: no loss, head or encoding is known for these blocks.
+    """
+
+    input: Block
+    target: Block | None = None
+    output: Block | None = None
+    encodings: Sequence[Encoding] = (ToFloat(),)
+    loss: Callable[[Any, Any], Tensor] | None = None
+    metrics: Sequence[Any] | None = None
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        set_(self, "encodings", tuple(self.encodings))
+        if self.output is None:
+            set_(self, "output", self.target)
+        goal = self.encoded(self.output)
+        if self.loss is None and goal is not None:
+            set_(self, "loss", loss_for(goal))
+        if self.metrics is None:
+            known = metrics_for(goal) if goal is not None and self.target is not None else ()
+            set_(self, "metrics", tuple(known))
+
+    def encoded(self, block: Block | None) -> Block | None:
+        """What a block is after all encodings."""
+        for encoding in self.encodings:
+            block = block and (encoding.block(block) or block)
+        return block
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the input's pictures.
+
+        Raises:
+            TaskError: the input is no picture.
+        """
+        if not isinstance(self.input, (Image, ImageTensor)):
+            raise TaskError(
+                f"The input {self.input} has no channels.", fix="build the model yourself"
+            )
+        return self.input.channels
+
+    @property
+    def num_outputs(self) -> int:
+        """How many outputs the model needs.
+
+        Raises:
+            TaskError: the output's block does not settle it.
+        """
+        goal = self.encoded(self.output)
+        if goal is None:
+            raise TaskError("The task has no output.", fix="pass output= to Task")
+        return num_outputs(goal)
+
+    def encode(self, batch: Batch) -> Batch:
+        """A batch as the model sees it, computed on the device where the batch is."""
+        return Batch(
+            self._run(self.input, batch.x),
+            None if self.target is None or batch.y is None else self._run(self.target, batch.y),
+            batch.index,
+        )
+
+    def _run(self, block: Block, values: Any) -> Any:
+        for encoding in self._steps(block):
+            values = encoding.encode(values)
+        return values
+
+    def decode(self, block: Block, values: Any) -> Any:
+        """A batch of encoded values of `block`, back in the data's terms."""
+        for encoding in reversed(self._steps(block)):
+            values = encoding.decode(values)
+        return values
+
+    def decode_input(self, x: Any) -> Any:
+        """Inputs as the model sees them, back in the data's terms."""
+        return self.decode(self.input, x)
+
+    def decode_target(self, y: Any) -> Any:
+        """Encoded targets, as a person reads them; None where the task has no target."""
+        return (
+            None if self.target is None else read_target(self.target, self.decode(self.target, y))
+        )
+
+    def decode_output(self, y_hat: Any) -> Any:
+        """What the model put out, as a person reads it."""
+        if self.output is None:
+            return y_hat
+        goal = self.encoded(self.output)
+        assert goal is not None
+        return self.decode(self.output, read_output(goal, y_hat))
+
+    def check(self, batch: Batch) -> None:
+        """Refuse a batch, not yet encoded, that is not what the blocks say.
+
+        Raises:
+            BlockError: with what was found, what was expected and the fix.
+        """
+        self.input.check(batch.x)
+        if self.target is not None:
+            if batch.y is None:
+                raise TaskError(
+                    f"The task's target is {self.target}, but the data has none.",
+                    fix="give the data targets, or make the task with target=None",
+                )
+            self.target.check(batch.y)
+
+    def mock_batch(self, count: int = 4, *, generator: torch.Generator | None = None) -> Batch:
+        """A made-up batch, not yet encoded, that passes `check`."""
+        y = None if self.target is None else self.target.mock(count, generator=generator)
+        return Batch(self.input.mock(count, generator=generator), y)
+
+    def describe(self) -> Table:
+        """How input, target and output are stored, encoded and read back."""
+        rows = []
+        for role, block in (("input", self.input), ("target", self.target)):
+            if block is not None:
+                after = self.encoded(block)
+                assert after is not None
+                how = " → ".join(type(e).__name__ for e in self._steps(block)) or "as it is"
+                rows.append((role, type(block).__name__, block.shape(), how, after.shape()))
+        if self.output is not None and self.output is not self.target:
+            goal = self.encoded(self.output)
+            assert goal is not None
+            rows.append(("output", type(self.output).__name__, "", "", goal.shape()))
+        return Table(("", "block", "stored", "encoded by", "in the model"), rows)
+
+    def _steps(self, block: Block) -> list[Encoding]:
+        """The encodings that a block goes through, in order."""
+        steps = []
+        for encoding in self.encodings:
+            after = encoding.block(block)
+            if after is not None:
+                steps.append(encoding)
+                block = after
+        return steps
