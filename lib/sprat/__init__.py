@@ -9,8 +9,8 @@
     learn.fit_one_cycle(epochs=3)
     learn.show_results()
 
-Every name is imported from its file when it is first used. So ``import sprat`` costs nearly nothing,
-and what runs depends only on the files that it really uses.
+Every name is imported from its file when it is first used. So ``import sprat`` costs nearly
+nothing, and what runs depends only on the files that it really uses.
 """
 
 from importlib import import_module

@@ -44,7 +44,8 @@ def claim(
         {"text": text, "held": held, "value": number, "name": name},
         plain=f"{mark} {text}{shown}",
         markup=f'<p class="sprat-claim sprat-claim-{verdict}"><span aria-label="{verdict}">{mark}'
-        f"</span> {html.escape(text)}<span class='sprat-claim-value'>{html.escape(shown)}</span></p>",
+        f"</span> {html.escape(text)}"
+        f'<span class="sprat-claim-value">{html.escape(shown)}</span></p>',
     )
     if not held:
         raise ClaimFailed(

@@ -115,7 +115,8 @@ def load(folder: str | Path, *, model: nn.Module | None = None) -> Exported:
         network.load_state_dict(weights)
     except RuntimeError as error:
         raise ExportError(
-            f"The weights don't fit {type(network).__name__}: {str(error).splitlines()[-1].strip()}",
+            f"The weights don't fit {type(network).__name__}: "
+            f"{str(error).splitlines()[-1].strip()}",
             fix="build the model with the arguments in config.json",
         ) from None
     return Exported(network.eval(), _task(config["task"]))
