@@ -54,10 +54,10 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from chapterhouse.run import executor
+    from chapterhouse.run.executor import run_course
 
     course = Course.find(arguments.course)
-    report = executor.run_course(
+    report = run_course(
         course,
         arguments.chapters,
         profile=arguments.profile,
@@ -72,14 +72,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from chapterhouse.run import status
+    from chapterhouse.run.status import inspect, render
 
     course = Course.find(arguments.course)
-    rows = status.inspect(
+    rows = inspect(
         course, arguments.chapters, profile=arguments.profile, overrides=arguments.parameter
     )
     if arguments.json:
         print(json.dumps([row.as_json() for row in rows], indent=1))
     else:
-        print(status.render(rows))
+        print(render(rows))
     return 0

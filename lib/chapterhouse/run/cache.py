@@ -1,0 +1,166 @@
+"""Results kept by content: a chapter runs again only when something it was made from has changed.
+
+What a chapter imports and reads is known only after it ran, so each result is kept with the list of
+what it used and the hashes of that. A result is looked up in two steps: by what is known before
+(code cells, parameters, machine), and then by whether all that it used is still the same.
+
+``_build/.chapterhouse/results/<profile>/<slug>/<code>-<key>.json``
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chapterhouse import notebook as nb
+from chapterhouse.course import Course
+from chapterhouse.notebook import write_text
+from chapterhouse.run import trace
+from chapterhouse.run.plan import Plan
+from chapterhouse.run.record import Run
+from chapterhouse.run.trace import Hashes, Used
+
+FORMAT = 1  # raise it when normalising or assembling changes what a result looks like
+_KEPT = 8  # results a chapter and profile: enough to go back and forth between a few branches
+_MATTERS = ("parameters", "raises-exception", "skip-execution")
+
+
+@dataclass(frozen=True)
+class Result:
+    """One kept result: all that is needed to make the executed notebook again.
+
+    `cells` has a hash for each code cell, `machine` what `trace.machine` said.
+    """
+
+    key: str
+    cells: tuple[str, ...]
+    overrides: dict[str, Any]
+    machine: dict[str, str]
+    used: Used
+    outputs: list[list[dict[str, Any]]]
+    injected: str | None
+    language_info: dict[str, Any]
+    run: Run
+
+
+class Cache:
+    """The kept results of one course."""
+
+    def __init__(self, course: Course) -> None:
+        self.folder = course.build / ".chapterhouse" / "results"
+
+    def find(self, plan: Plan, hashes: Hashes) -> Result | None:
+        """The result that running `plan` now would give again, or None."""
+        before = known_before(plan)
+        for path in self._newest_first(plan, f"{before[:16]}-"):
+            result = _load(path)
+            if result is not None and not changes(plan, result, hashes):
+                return result
+        return None
+
+    def latest(self, plan: Plan) -> Result | None:
+        """The newest result of the plan's chapter and profile, fresh or not."""
+        for path in self._newest_first(plan, ""):
+            if (result := _load(path)) is not None:
+                return result
+        return None
+
+    def keep(self, plan: Plan, result: Result) -> None:
+        """Keep one result, and forget the oldest ones of that chapter."""
+        name = f"{known_before(plan)[:16]}-{result.key[:16]}.json"
+        text = json.dumps(
+            {"format": FORMAT, **dataclasses.asdict(result)}, sort_keys=True, ensure_ascii=False
+        )
+        write_text(text, self._place(plan) / name)
+        for old in list(self._newest_first(plan, ""))[_KEPT:]:
+            old.unlink(missing_ok=True)
+
+    def _place(self, plan: Plan) -> Path:
+        return self.folder / plan.profile / plan.slug
+
+    def _newest_first(self, plan: Plan, prefix: str) -> Iterator[Path]:
+        dated = []
+        for path in self._place(plan).glob(f"{prefix}*.json"):
+            with contextlib.suppress(OSError):  # another run may prune it meanwhile
+                dated.append((path.stat().st_mtime_ns, path))
+        yield from (path for _, path in sorted(dated, reverse=True))
+
+
+def cell_hashes(plan: Plan) -> tuple[str, ...]:
+    """One hash for each code cell: its source, and the tags that change how it runs."""
+    return tuple(
+        _sha(cell.source, [tag for tag in _MATTERS if tag in nb.tags(cell)])
+        for cell in nb.code_cells(plan.notebook)
+    )
+
+
+def known_before(plan: Plan) -> str:
+    """The part of the key that is known before the chapter runs."""
+    return _sha(FORMAT, cell_hashes(plan), plan.overrides, trace.machine())
+
+
+def make_key(plan: Plan, used: Used) -> str:
+    """The whole key: what was known before, and what the run turned out to use."""
+    return _sha(known_before(plan), dataclasses.asdict(used))
+
+
+def changes(plan: Plan, result: Result, hashes: Hashes) -> list[str]:
+    """What differs between a kept result and what `plan` would use now; empty when it is fresh."""
+    found = _code_changes(plan, result)
+    if _sha(plan.overrides) != _sha(result.overrides):
+        found.append("parameters changed")
+    for kind in ("libraries", "files"):
+        for name, hash_ in getattr(result.used, kind).items():
+            now = hashes.of(name)
+            if now != hash_:
+                found.append(f"{name} {'changed' if now else 'is gone'}")
+    for name, value in trace.machine().items():
+        before = result.machine.get(name, "")
+        if before != value:
+            found.append(f"{name}: {before or 'none'} → {value or 'none'}")
+    for name, version in result.used.distributions.items():
+        now = trace.version_of(name)
+        if now != version:
+            found.append(f"{name} {version} → {now or 'not installed'}")
+    return found
+
+
+def _code_changes(plan: Plan, result: Result) -> list[str]:
+    now = cell_hashes(plan)
+    if now == result.cells:
+        return []
+    if len(now) != len(result.cells):
+        return [f"{len(now)} code cells, {len(result.cells)} before"]
+    numbers = [i + 1 for i, cell in enumerate(plan.notebook.cells) if cell.cell_type == "code"]
+    changed = [
+        str(number) for number, a, b in zip(numbers, now, result.cells, strict=True) if a != b
+    ]
+    return [f"cell{'s' if len(changed) > 1 else ''} {', '.join(changed)} changed"]
+
+
+def _load(path: Path) -> Result | None:
+    """One result; None when it is gone, damaged or of another format: it is then made again."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        if fields.pop("format") != FORMAT:
+            return None
+        return Result(
+            **{
+                **fields,
+                "cells": tuple(fields["cells"]),
+                "used": Used(**fields["used"]),
+                "run": Run.from_dict(fields["run"]),
+            }
+        )
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _sha(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=repr).encode()).hexdigest()

@@ -1,0 +1,180 @@
+"""Execute one chapter through papermill: its outputs and what it used, or how it failed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nbformat import NotebookNode
+
+from chapterhouse import notebook as nb
+from chapterhouse.course import Course
+from chapterhouse.run import kernel, normalise
+from chapterhouse.run.failure import Failure, describe
+from chapterhouse.run.plan import Plan
+from chapterhouse.run.record import CellTime
+from chapterhouse.run.trace import Hashes, Used, read_report
+from chapterhouse.run.watch import Watch
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What came of executing one plan.
+
+    `outputs` has one list for each code cell, in order, the injected one included; `injected` is
+    that cell's source, if there is one.
+    """
+
+    outputs: list[list[dict[str, Any]]]
+    wall_s: float
+    cpu_s: float
+    peak_memory_bytes: int
+    injected: str | None = None
+    language_info: dict[str, Any] = field(default_factory=dict)
+    cells: tuple[CellTime, ...] = ()
+    used: Used = field(default_factory=Used)
+    failure: Failure | None = None
+
+
+def execute(
+    plan: Plan, course: Course, *, hashes: Hashes, progress: Progress, stop: threading.Event
+) -> Execution:
+    """Execute one chapter in a kernel of its own.
+
+    Call it in a thread that has no event loop: it makes one and closes it.
+
+    Args:
+        plan: the chapter, its parameters and limits.
+        course: where it belongs.
+        hashes: of the library's files, taken before.
+        progress: called with (cells done, cells) as it goes.
+        stop: when set, the kernel is killed.
+
+    Raises:
+        OSError: the system refused a file or a process.
+    """
+    loop = _own_event_loop()
+    try:
+        with kernel.room(course) as room:
+            return _execute_in(room, plan, course, hashes, progress, stop)
+    finally:
+        loop.close()
+        asyncio.set_event_loop(None)
+
+
+def assemble(
+    notebook: NotebookNode,
+    outputs: list[list[dict[str, Any]]],
+    *,
+    injected: str | None,
+    language_info: dict[str, Any],
+) -> NotebookNode:
+    """The executed notebook: the stored one with outputs put back, cell by cell.
+
+    A chapter that failed has fewer outputs than code cells; the rest stay empty.
+    """
+    executed = nb.strip(notebook)
+    if injected is not None:
+        tagged = nb.parameters_cell(executed, name="the notebook")
+        cell = NotebookNode(
+            cell_type="code",
+            id="injected-parameters",
+            metadata=NotebookNode(tags=["injected-parameters"]),
+            source=injected,
+            outputs=[],
+            execution_count=None,
+        )
+        executed.cells.insert(executed.cells.index(tagged) + 1, cell)
+    if language_info:
+        executed.metadata.language_info = NotebookNode(language_info)
+    count = 0
+    for cell, made in zip(nb.code_cells(executed), outputs, strict=False):
+        cell.outputs = [_node(output) for output in made]
+        if cell.source.strip():
+            count += 1
+            cell.execution_count = count
+    return executed
+
+
+def _execute_in(
+    room: kernel.Room,
+    plan: Plan,
+    course: Course,
+    hashes: Hashes,
+    progress: Progress,
+    stop: threading.Event,
+) -> Execution:
+    # papermill costs more than a second to import: only what executes something pays for it.
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+    from papermill.execute import execute_notebook
+
+    from chapterhouse.run import engine
+
+    engine.register()
+    watch = Watch(plan.limits, stop)
+    session = engine.Session(course=course, room=room, watch=watch, progress=progress)
+    started = time.perf_counter()
+    error: Exception | None = None
+    try:
+        execute_notebook(
+            nb.strip(plan.notebook),
+            None,
+            parameters=plan.overrides,
+            engine_name=engine.NAME,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            session=session,
+        )
+    except (PapermillExecutionError, DeadKernelError, RuntimeError, TimeoutError) as caught:
+        error = caught
+    finally:
+        watch.end()
+    wall_s = time.perf_counter() - started
+    folders = normalise.temporary_folders(room.cwd, room.folder)
+    codes = [cell for cell in session.cells if cell.cell_type == "code"]
+    outputs = [normalise.clean_outputs(cell.outputs, folders) for cell in codes]
+    used, cpu_s, peak_bytes = Used(), watch.cpu_s, watch.peak_memory_bytes
+    if error is None:
+        used, report = read_report(room.report, course, hashes)
+        cpu_s = max(cpu_s, report["cpu_s"])
+        peak_bytes = max(peak_bytes, report["peak_memory_bytes"])
+    return Execution(
+        outputs=outputs,
+        wall_s=round(wall_s, 3),
+        cpu_s=round(cpu_s, 3),
+        peak_memory_bytes=peak_bytes,
+        injected=_injected(codes),
+        language_info=session.language_info,
+        cells=tuple(session.times),
+        used=used,
+        failure=describe(plan, session, outputs, error) if error is not None else None,
+    )
+
+
+def _injected(cells: list[NotebookNode]) -> str | None:
+    for cell in cells:
+        if "injected-parameters" in nb.tags(cell):
+            return str(cell.source)
+    return None
+
+
+def _node(output: dict[str, Any]) -> NotebookNode:
+    """One output as nbformat wants it, its nested tables included."""
+    from nbformat import from_dict
+
+    return from_dict(output)
+
+
+def _own_event_loop() -> asyncio.AbstractEventLoop:
+    """A loop for this thread that nbclient takes up, so that we can close it."""
+    from jupyter_core.utils import ensure_event_loop
+
+    return ensure_event_loop()

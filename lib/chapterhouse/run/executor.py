@@ -1,0 +1,240 @@
+"""Execute a course's chapters side by side, the longest first, each in a kernel of its own."""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from chapterhouse.course import Course
+from chapterhouse.errors import ChapterhouseError, CourseError, NotebookError, from_os_error
+from chapterhouse.run import chapter
+from chapterhouse.run.cache import Cache
+from chapterhouse.run.chapter import Execution
+from chapterhouse.run.plan import Plan, make_plan, parse_assignments
+from chapterhouse.run.publish import publish, publish_new
+from chapterhouse.run.record import Run, executed_path
+from chapterhouse.run.report import Report, Row
+from chapterhouse.run.table import Progress
+from chapterhouse.run.trace import Hashes
+
+_GRACE_S = 20.0  # for threads to tidy up after an interrupt; their kernels are dead by then
+
+
+class Execute(Protocol):
+    """What `chapter.execute` does; a test passes a fake."""
+
+    def __call__(
+        self,
+        plan: Plan,
+        course: Course,
+        *,
+        hashes: Hashes,
+        progress: chapter.Progress,
+        stop: threading.Event,
+    ) -> Execution:
+        """Execute one plan."""
+        ...
+
+
+@dataclass
+class _Work:
+    """What the worker threads share."""
+
+    course: Course
+    cache: Cache
+    hashes: Hashes
+    progress: Progress
+    execute: Execute
+    waiting: queue.SimpleQueue[Plan] = field(default_factory=queue.SimpleQueue)
+    rows: dict[str, Row] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def end(self, row: Row, story: str = "") -> None:
+        """Note and show that a chapter has ended."""
+        self.rows[row.slug] = row
+        self.progress.ended(row)
+        if story:
+            self.progress.say(story)
+
+
+def run_course(
+    course: Course,
+    names: Sequence[str] = (),
+    *,
+    profile: str = "fast",
+    overrides: Sequence[str] = (),
+    jobs: int | None = None,
+    force: bool = False,
+    screen: TextIO | None = None,
+    execute: Execute = chapter.execute,
+) -> Report:
+    """Run chapters, or take their kept results, and publish both.
+
+    Args:
+        course: whose chapters.
+        names: slugs, numbers or paths; all chapters when empty.
+        profile: which limits and parameters.
+        overrides: ``NAME=VALUE`` texts for the parameters cell.
+        jobs: how many chapters at once; one for each core when None.
+        force: run what is fresh too.
+        screen: where progress and failures are shown; stdout when None.
+        execute: what executes one plan.
+
+    Returns:
+        One row for each chapter, in reading order. A chapter that failed is a row, not an error.
+
+    Raises:
+        CourseError: an unknown chapter or profile, or a wrong number of jobs.
+        ParameterError: an override that a chapter does not have, or of another type.
+        KeyboardInterrupt: after every kernel was killed and every temporary file removed.
+    """
+    started = time.perf_counter()
+    jobs = _checked_jobs(jobs)
+    course.limits(profile)
+    paths = select(course, names)
+    screen = screen or sys.stdout
+    costs = _last_costs(course, profile, paths)
+    slugs = [path.stem for path in paths]
+    with Progress(slugs, costs, screen, jobs=jobs) as progress:
+        work = _Work(course, Cache(course), Hashes(course), progress, execute)
+        plans = _plan_all(work, paths, profile, parse_assignments(overrides))
+        stale = [plan for plan in plans if force or not _reuse(work, plan)]
+        stale.sort(key=lambda plan: costs.get(plan.slug, float("inf")), reverse=True)
+        if stale:
+            work.hashes.take_libraries(course)
+            _run_all(work, stale, jobs)
+    report = Report(
+        wall_s=round(time.perf_counter() - started, 3),
+        rows=tuple(work.rows[slug] for slug in slugs),
+    )
+    print(report.summary(), file=screen)
+    return report
+
+
+def select(course: Course, names: Sequence[str]) -> list[Path]:
+    """The chapters that `names` name, each once, in reading order; all when there are none.
+
+    Raises:
+        CourseError: a name is no chapter's.
+    """
+    if not names:
+        return course.chapter_paths()
+    chosen = {course.chapter_path(name) for name in names}
+    return [path for path in course.chapter_paths() if path in chosen]
+
+
+def _checked_jobs(jobs: int | None) -> int:
+    if jobs is None:
+        return max(len(os.sched_getaffinity(0)), 1)
+    if jobs < 1:
+        raise CourseError(f"--jobs is {jobs}; at least 1 was expected.", fix="leave it out")
+    return jobs
+
+
+def _last_costs(course: Course, profile: str, paths: Sequence[Path]) -> dict[str, float]:
+    costs = {}
+    for path in paths:
+        try:
+            run = Run.load(executed_path(course, profile, path.stem, ".json"))
+        except (ChapterhouseError, OSError):
+            continue  # never run, or unreadable: it counts as unknown
+        costs[path.stem] = run.wall_s
+    return costs
+
+
+def _plan_all(
+    work: _Work, paths: Sequence[Path], profile: str, assignments: dict[str, str]
+) -> list[Plan]:
+    """A plan for each chapter; one whose notebook is broken ends here, and the others go on."""
+    plans = []
+    for path in paths:
+        try:
+            plan = make_plan(work.course, path, profile=profile, assignments=assignments)
+        except NotebookError as error:
+            work.end(Row(path.stem, "failed", error=error.found), str(error))
+        else:
+            plans.append(plan)
+    return plans
+
+
+def _reuse(work: _Work, plan: Plan) -> bool:
+    """Take the kept result of a chapter, if it has a fresh one."""
+    result = work.cache.find(plan, work.hashes)
+    if result is None:
+        return False
+    work.end(Row.of(publish(plan, result, work.course), "cached"))
+    return True
+
+
+def _run_all(work: _Work, plans: Sequence[Plan], jobs: int) -> None:
+    for plan in plans:
+        work.waiting.put(plan)
+    threads = [
+        threading.Thread(target=_worker, args=(work,), name=f"chapter-{i}", daemon=True)
+        for i in range(min(jobs, len(plans)))
+    ]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)
+    except BaseException:
+        work.stop.set()
+        _await_tidy(threads)
+        raise
+
+
+def _await_tidy(threads: Sequence[threading.Thread]) -> None:
+    """Wait for the workers to put everything away; further interrupts do not cut that short."""
+    deadline = time.monotonic() + _GRACE_S
+    while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+        try:
+            time.sleep(0.05)
+        except KeyboardInterrupt:
+            continue
+
+
+def _worker(work: _Work) -> None:
+    """Run chapters until none is left or the run is given up."""
+    while not work.stop.is_set():
+        try:
+            plan = work.waiting.get_nowait()
+        except queue.Empty:
+            return
+        _run_one(work, plan)
+
+
+def _run_one(work: _Work, plan: Plan) -> None:
+    try:
+        execution = work.execute(
+            plan,
+            work.course,
+            hashes=work.hashes,
+            progress=lambda done, total: work.progress.running(plan.slug, done, total),
+            stop=work.stop,
+        )
+        if work.stop.is_set():
+            return  # whatever it says, it was cut short
+        run = publish_new(plan, execution, work.course, work.cache)
+    except OSError as error:
+        trouble = from_os_error(error)
+        work.end(Row(plan.slug, "failed", error=trouble.found), f"{plan.path}: {trouble}")
+        return
+    except Exception as error:
+        # Ours, not the chapter's. The other chapters still run, and nothing is hidden.
+        story = f"{plan.path}: chapterhouse broke on it: {type(error).__name__}: {error}"
+        work.end(Row(plan.slug, "failed", error=story), story)
+        return
+    if execution.failure is None:
+        work.end(Row.of(run, "ran"))
+    else:
+        story = execution.failure.text(colour=work.progress.colour)
+        work.end(Row.of(run, "failed"), story)

@@ -1,0 +1,120 @@
+"""What runs inside a chapter's kernel: it dies with its runner, and says what the chapter used.
+
+The kernel is started as ``python -c "from chapterhouse.run.inside import main; main()"``. After the
+last cell the runner asks it, by a silent request, to `report`. This module is imported in the
+chapter's own process, so it needs only the standard library and leaves no name in the notebook.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+RUNNER_PID = "CHAPTERHOUSE_RUNNER_PID"
+ROOT = "CHAPTERHOUSE_ROOT"
+LIBRARIES = "CHAPTERHOUSE_LIBRARIES"
+
+_PR_SET_PDEATHSIG = 1
+_opened: set[str] = set()
+
+
+def main() -> None:
+    """Start the kernel in this process."""
+    die_with(int(os.environ.pop(RUNNER_PID, "0")))
+    note_opened_files(os.environ.get(ROOT, ""))
+    from ipykernel.kernelapp import launch_new_instance
+
+    launch_new_instance()
+
+
+def die_with(runner_pid: int) -> None:
+    """Have the system kill this process when its runner dies, whatever the runner died of.
+
+    ipykernel polls for that too, but from a Python thread, which a cell stuck in compiled code
+    starves.
+    """
+    if not sys.platform.startswith("linux") or not runner_pid:
+        return
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != runner_pid:  # it died before we asked
+        os._exit(1)
+
+
+def note_opened_files(root: str) -> None:
+    """Remember each file under `root` that this process opens: a course's own data files."""
+    if not root:
+        return
+    prefix = root.rstrip(os.sep) + os.sep
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str | os.PathLike):
+            path = os.path.abspath(arguments[0])  # noqa: PTH100 - called for every open: keep quick
+            if path.startswith(prefix):
+                _opened.add(path)
+
+    sys.addaudithook(hook)
+
+
+def report(path: str) -> None:
+    """Write to `path`, as JSON, what this process imported, opened and cost.
+
+    Args:
+        path: the file that the runner reads.
+    """
+    files = {
+        name: str(file)
+        for name, module in list(sys.modules.items())
+        if (file := getattr(module, "__file__", None))
+    }
+    libraries = [p for p in os.environ.get(LIBRARIES, "").split(os.pathsep) if p]
+    imported = {
+        name: file
+        for name, file in files.items()
+        if any(file.startswith(library.rstrip(os.sep) + os.sep) for library in libraries)
+    }
+    times = os.times()
+    Path(path).write_text(
+        json.dumps(
+            {
+                "libraries": sorted(set(imported.values())),
+                "opened": sorted(_opened),
+                "data": _data_used(imported),
+                "packages": sorted({name.partition(".")[0] for name in files} - _top(imported)),
+                "cpu_s": times.user + times.system + times.children_user + times.children_system,
+                "peak_memory_bytes": _peak_memory_bytes(),
+            }
+        )
+    )
+
+
+def _top(imported: dict[str, str]) -> set[str]:
+    """Packages that are no part of the environment: the libraries, and this one."""
+    return {name.partition(".")[0] for name in imported} | {"chapterhouse"}
+
+
+def _data_used(imported: dict[str, str]) -> dict[str, str]:
+    """Name → sha256 of each data set, as the library's ``datasets`` module records it."""
+    data: dict[str, str] = {}
+    for name in imported:
+        used = getattr(sys.modules[name], "used", None)
+        if name.endswith(".datasets") and callable(used):
+            data.update({str(k): str(v) for k, v in used().items()})
+    return data
+
+
+def _peak_memory_bytes() -> int:
+    """The most resident memory this process has had; 0 where the system doesn't say."""
+    try:
+        # Not getrusage: its maximum starts at the size of the process that forked this one.
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return 0

@@ -1,0 +1,104 @@
+"""Put a chapter's result where the site looks for it, and keep it for the next time."""
+
+from __future__ import annotations
+
+from chapterhouse import notebook as nb
+from chapterhouse.course import Course
+from chapterhouse.run import trace
+from chapterhouse.run.cache import Cache, Result, cell_hashes, make_key
+from chapterhouse.run.chapter import Execution, assemble
+from chapterhouse.run.plan import Plan
+from chapterhouse.run.record import Run, collect_claims, collect_values, executed_path
+
+
+def publish(plan: Plan, result: Result, course: Course) -> Run:
+    """Write the executed notebook and its record, if they are not there already.
+
+    Raises:
+        OSError: the disk is full, or may not be written to.
+    """
+    executed = assemble(
+        plan.notebook,
+        result.outputs,
+        injected=result.injected,
+        language_info=result.language_info,
+    )
+    for text, suffix in ((nb.dumps(executed), ".ipynb"), (result.run.dumps(), ".json")):
+        path = executed_path(course, plan.profile, plan.slug, suffix)
+        # An unchanged file keeps its time, so that the site knows that its page is up to date.
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            nb.write_text(text, path)
+    executed_path(course, plan.profile, plan.slug, ".failed.ipynb").unlink(missing_ok=True)
+    return result.run
+
+
+def publish_new(plan: Plan, execution: Execution, course: Course, cache: Cache) -> Run:
+    """Publish and keep what an execution gave.
+
+    A library file that was edited while the chapter ran makes the result one of a kind: it is
+    published, but not kept.
+
+    Raises:
+        OSError: the disk is full, or may not be written to.
+    """
+    if execution.failure is not None:
+        return _publish_failure(plan, execution, course)
+    used = execution.used
+    now = trace.Hashes(course)
+    sources = {**used.libraries, **used.files}
+    steady = all(now.of(name) == hash_ for name, hash_ in sources.items())
+    key = make_key(plan, used) if steady else ""
+    run = _record(plan, execution, status="ran", key=key)
+    result = Result(
+        key=key,
+        cells=cell_hashes(plan),
+        overrides=plan.overrides,
+        machine=trace.machine(),
+        used=used,
+        outputs=execution.outputs,
+        injected=execution.injected,
+        language_info=execution.language_info,
+        run=run,
+    )
+    publish(plan, result, course)
+    if steady:
+        cache.keep(plan, result)
+    return run
+
+
+def _publish_failure(plan: Plan, execution: Execution, course: Course) -> Run:
+    """Leave the partial notebook to look at, and no executed copy that passes for a good one."""
+    assert execution.failure is not None
+    partial = assemble(
+        plan.notebook,
+        execution.outputs,
+        injected=execution.injected,
+        language_info=execution.language_info,
+    )
+    nb.write(partial, executed_path(course, plan.profile, plan.slug, ".failed.ipynb"))
+    executed_path(course, plan.profile, plan.slug).unlink(missing_ok=True)
+    run = _record(plan, execution, status="failed", error=execution.failure.headline)
+    run.save(executed_path(course, plan.profile, plan.slug, ".json"))
+    return run
+
+
+def _record(
+    plan: Plan, execution: Execution, *, status: str, key: str = "", error: str = ""
+) -> Run:
+    outputs = [output for made in execution.outputs for output in made]
+    return Run(
+        slug=plan.slug,
+        status=status,
+        profile=plan.profile,
+        wall_s=execution.wall_s,
+        cpu_s=execution.cpu_s,
+        peak_memory_bytes=execution.peak_memory_bytes,
+        parameters=plan.parameters,
+        claims=collect_claims(outputs),
+        values=collect_values(outputs),
+        data=execution.used.data,
+        libraries=execution.used.libraries,
+        cells=execution.cells,
+        key=key,
+        error=error,
+    )

@@ -1,0 +1,128 @@
+"""What a chapter was made from: library files, data, packages, and the machine it ran on."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from chapterhouse.course import Course
+
+_NOT_DATA = (".py", ".pyc", ".so", ".toml")
+
+
+@dataclass(frozen=True)
+class Used:
+    """What one run used.
+
+    `libraries` and `files` map a path relative to the course to its sha256, `data` a data set's
+    name to its sha256, `distributions` an installed distribution to its version.
+    """
+
+    libraries: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
+    distributions: dict[str, str] = field(default_factory=dict)
+
+
+class Hashes:
+    """sha256 of files of a course, each read once."""
+
+    def __init__(self, course: Course) -> None:
+        self.root = course.root
+        self._known: dict[str, str] = {}
+
+    def of(self, relative: str) -> str:
+        """The hash of one file, given relative to the course; empty when there is no such file."""
+        if relative not in self._known:
+            try:
+                content = (self.root / relative).read_bytes()
+                self._known[relative] = hashlib.sha256(content).hexdigest()
+            except OSError:
+                self._known[relative] = ""
+        return self._known[relative]
+
+    def take_libraries(self, course: Course) -> None:
+        """Take the hash of every library file now, before a run that may outlast an edit."""
+        for library in course.libraries:
+            for path in library.rglob("*.py"):
+                self.of(path.relative_to(self.root).as_posix())
+
+
+def read_report(path: Path, course: Course, hashes: Hashes) -> tuple[Used, dict[str, Any]]:
+    """What `inside.report` wrote: what the chapter used, and the whole report.
+
+    Args:
+        path: the report.
+        course: where the chapter belongs.
+        hashes: taken before the chapter ran.
+    """
+    report = json.loads(path.read_text(encoding="utf-8"))
+    used = Used(
+        libraries=_hashed(report["libraries"], course, hashes),
+        files=_hashed((p for p in report["opened"] if _is_data(Path(p), course)), course, hashes),
+        data=report["data"],
+        distributions=_distributions(report["packages"]),
+    )
+    return used, report
+
+
+def _hashed(paths: Iterable[str], course: Course, hashes: Hashes) -> dict[str, str]:
+    relative = (Path(path).relative_to(course.root).as_posix() for path in paths)
+    return {name: hashes.of(name) for name in sorted(relative)}
+
+
+def _is_data(path: Path, course: Course) -> bool:
+    """Whether a file that was opened is a data file of the course, not something made or hidden."""
+    relative = path.relative_to(course.root)
+    return (
+        not path.is_relative_to(course.build)
+        and not any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
+        and path.suffix not in _NOT_DATA
+        and path.is_file()
+    )
+
+
+def _distributions(packages: Iterable[str]) -> dict[str, str]:
+    owners = _packages_distributions()
+    names = {owner for package in packages for owner in owners.get(package, ())}
+    return {name: version_of(name) for name in sorted(names)}
+
+
+@functools.cache
+def _packages_distributions() -> dict[str, list[str]]:
+    return dict(metadata.packages_distributions())
+
+
+@functools.cache
+def version_of(distribution: str) -> str:
+    """The installed version of a distribution; empty when it is not installed."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+@functools.cache
+def machine() -> dict[str, str]:
+    """What of this machine can change a result: Python, the system, the accelerators."""
+    gpus = sorted(
+        line.split(":", 1)[1].strip()
+        for information in Path("/proc/driver/nvidia/gpus").glob("*/information")
+        for line in information.read_text().splitlines()
+        if line.startswith("Model:")
+    )
+    return {
+        "python": platform.python_version(),
+        "system": f"{sys.platform}-{platform.machine()}",
+        "accelerators": ", ".join(gpus),
+        "visible": os.environ.get("CUDA_VISIBLE_DEVICES", ""),
+    }
