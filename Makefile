@@ -1,0 +1,43 @@
+# `make book` and `make test` are all that a fresh machine needs; `make help` lists the rest.
+
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+# One thread a process: two processes with one thread each are faster than one with two.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test serve lint bench clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+# The stamp's name holds the lock's hash, so an unchanged lock installs nothing, on any clone.
+LOCKED := $(VENV)/.locked-$(shell cat requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
+
+$(LOCKED): requirements-dev.lock pyproject.toml scripts/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup.sh
+	@rm -f $(VENV)/.locked-* && touch $@
+
+book: $(LOCKED) ## execute the chapters that need it and build the site into _build/html
+	@$(BIN)/chapterhouse run
+	@$(BIN)/chapterhouse site
+
+test: $(LOCKED) ## run every gate and every test, in parallel
+	@scripts/test.sh
+
+serve: $(LOCKED) ## build the book, preview it and rebuild on change
+	@$(BIN)/chapterhouse serve
+
+lint: $(LOCKED) ## format check, linter, types, import contract
+	@$(BIN)/ruff format --check lib tests benchmarks
+	@$(BIN)/ruff check lib tests benchmarks exercises
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(LOCKED) ## measure speed beside the peers; results into benchmarks/results
+	@$(BIN)/python -m pip install -q -e '.[bench]' --no-build-isolation
+	@for file in benchmarks/*.py; do echo "── $$file"; $(BIN)/python $$file || exit 1; done
+
+clean: ## remove what was built; the environment and the data cache stay
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

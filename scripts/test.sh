@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Every gate, then every test. Two workers, each with one thread, suit two cores.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=.venv/bin
+
+sh tests/site/install_browser.sh
+make --no-print-directory lint
+# The book is what the chapter and site tests look at: execute and build it once, for all of them.
+"$bin/chapterhouse" run
+"$bin/chapterhouse" site
+exec "$bin/python" -m pytest -n "${TEST_WORKERS:-2}" --dist worksteal -q "$@"
