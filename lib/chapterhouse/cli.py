@@ -26,6 +26,8 @@ from chapterhouse.errors import ChapterhouseError, from_os_error
 ROOMS = (
     "chapterhouse.run.command",
     "chapterhouse.notebook_command",
+    "chapterhouse.site.command",
+    "chapterhouse.grade.command",
 )
 
 INTERRUPTED = 128 + signal.SIGINT

@@ -1,0 +1,179 @@
+"""The site, from executed chapters to a published folder, doing only what a change asks for.
+
+Three keys decide: that of the staged tree (is Sphinx needed at all?), that of everything that goes
+into the site, and the list of published files (is the output whole?).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from chapterhouse import notebook as nb
+from chapterhouse.course import Course
+from chapterhouse.site import check, publish, render, settings, wheel
+from chapterhouse.site.stage import Staged, stage
+
+_TOOLS = (
+    "jupyter-book", "sphinx", "myst-parser", "myst-nb", "sphinx-book-theme", "sphinx-exercise",
+    "sphinx-proof", "sphinxcontrib-bibtex", "django-static-mathjax",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SiteReport:
+    """What one build did: where the site is, its pages, and how long it took in seconds."""
+
+    folder: Path
+    pages: int
+    notebooks: int
+    wheel: str
+    rebuilt: bool
+    wall_s: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "folder": str(self.folder),
+            "pages": self.pages,
+            "notebooks": self.notebooks,
+            "wheel": self.wheel,
+            "rebuilt": self.rebuilt,
+            "wall_s": round(self.wall_s, 3),
+        }
+
+
+def build(
+    course: Course,
+    *,
+    profile: str = "fast",
+    force: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> SiteReport:
+    """Build the site of a course, or find that it is up to date.
+
+    Args:
+        course: whose site to build; its chapters must have been executed.
+        profile: which executed copies to show.
+        force: render every page again.
+        say: is told each step as it begins.
+
+    Raises:
+        SiteError: anything that would make a site that is not whole.
+    """
+    begun = time.perf_counter()
+    with _alone(course, say):
+        site = settings.load(course)
+        say("staging executed chapters")
+        staged = stage(course, site, profile=profile)
+        made = wheel.describe(course)
+        keys = _keys(course, staged, made)
+        state_path = course.build / "site" / "state.json"
+        state = _read_state(state_path)
+        published = course.build / "html"
+        rebuilt = force or state.get("site") != keys["site"] or not _whole(published, state)
+        if rebuilt:
+            rendered = render.output_folder(course)
+            if force or state.get("render") != keys["render"] or not rendered.is_dir():
+                say("rendering pages with Jupyter Book")
+                # Nothing counts as rendered until this run has ended well.
+                nb.write_text(json.dumps({**state, "render": None}), state_path)
+                rendered = render.render(course, staged, fresh=force or "render" not in state)
+                state["render"] = keys["render"]
+                nb.write_text(json.dumps(state), state_path)
+            say("assembling the site, the wheel and the Colab edition")
+            folder = publish.assemble(course, site, staged, rendered, made)
+            say("checking every page")
+            check.check(folder, site)
+            files = {
+                path.relative_to(folder).as_posix(): path.stat().st_size
+                for path in sorted(folder.rglob("*"))
+                if path.is_file()
+            }
+            publish.swap(folder, published)
+            nb.write_text(json.dumps({**keys, "files": files}), state_path)
+        return SiteReport(
+            folder=published,
+            pages=len(site.pages),
+            notebooks=len(staged.chapters),
+            wheel=made.name,
+            rebuilt=rebuilt,
+            wall_s=time.perf_counter() - begun,
+        )
+
+
+def _keys(course: Course, staged: Staged, made: wheel.Wheel) -> dict[str, str]:
+    """What the rendered pages and the whole site depend on, each as one hash."""
+    own = Path(__file__).parent
+    versions = {name: _version(name) for name in _TOOLS}
+    extension = (own / "sphinx_extension.py").read_bytes()
+    pages = _digest(staged.files, versions, hashlib.sha256(extension).hexdigest())
+    sources = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted([*own.glob("*.py"), *own.parent.glob("exercise/*.py")])
+    }
+    exercises = [
+        (path.parent.name, path.name, hashlib.sha256(path.read_bytes()).hexdigest())
+        for folder in course.exercise_paths()
+        for path in sorted(folder.iterdir())
+        if path.is_file()
+    ]
+    run_records = [(run.slug, sorted(run.values.items())) for run in staged.chapters]
+    return {
+        "render": pages,
+        "site": _digest(
+            pages, made.version, made.source_hash, sources, exercises, repr(run_records)
+        ),
+    }
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+def _whole(published: Path, state: dict[str, Any]) -> bool:
+    """Whether every published file is there with the size that it was published with."""
+    files = state.get("files")
+    if not files:
+        return False
+    try:
+        return all((published / name).stat().st_size == size for name, size in files.items())
+    except OSError:
+        return False
+
+
+@contextmanager
+def _alone(course: Course, say: Callable[[str], None]) -> Iterator[None]:
+    """Hold the lock of the build folder, so that two builds at once take turns."""
+    path = course.build / "site" / ".lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another build of this site to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

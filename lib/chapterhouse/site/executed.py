@@ -1,0 +1,100 @@
+"""An executed chapter as the site sees it: the notebook that ran, and the record of its run.
+
+The run room leaves ``_build/executed/<profile>/<slug>.ipynb`` and a ``.json`` beside it. The site
+reads only these files, and refuses a copy that is older than its chapter.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from chapterhouse import notebook as nb
+from chapterhouse.course import Course
+from chapterhouse.errors import SiteError
+
+CLAIM = "application/vnd.sprat.claim+json"
+RECORD = "application/vnd.sprat.record+json"
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One chapter's source, its executed copy and what its run recorded.
+
+    `wall_s` and `cpu_s` are seconds, `peak_memory_bytes` counts the kernel and its children.
+    """
+
+    slug: str
+    source_path: Path
+    source: NotebookNode
+    notebook: NotebookNode
+    profile: str
+    wall_s: float
+    cpu_s: float
+    peak_memory_bytes: int
+    claims: tuple[dict[str, Any], ...]
+    values: dict[str, Any]
+    data: tuple[str, ...]
+
+    @property
+    def number(self) -> str:
+        """The chapter's number without leading zeros."""
+        return self.slug.split("_", 1)[0].lstrip("0") or "0"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """``metadata.chapterhouse`` of the chapter."""
+        return dict(self.source.metadata.get("chapterhouse", {}))
+
+
+def load(course: Course, source_path: Path, *, profile: str) -> Executed:
+    """The executed copy of one chapter.
+
+    Raises:
+        SiteError: it was never executed in this profile, failed, or was edited since.
+    """
+    slug = source_path.stem
+    folder = course.build / "executed" / profile
+    copy_path, record_path = folder / f"{slug}.ipynb", folder / f"{slug}.json"
+    fix = f"chapterhouse run {slug}" + ("" if profile == "fast" else f" --profile {profile}")
+    if not copy_path.is_file() or not record_path.is_file():
+        raise SiteError(f"{source_path} was not executed in the profile {profile!r}.", fix=fix)
+    source, copy = nb.read(source_path), nb.read(copy_path)
+    try:
+        record = json.loads(record_path.read_text(encoding="utf-8"))
+        if record.get("status") == "failed":
+            raise SiteError(f"{source_path} failed when it was last executed.", fix=fix)
+        executed = Executed(
+            slug=slug,
+            source_path=source_path,
+            source=source,
+            notebook=copy,
+            profile=profile,
+            wall_s=float(record["wall_s"]),
+            cpu_s=float(record["cpu_s"]),
+            peak_memory_bytes=int(record["peak_memory_bytes"]),
+            claims=tuple(record.get("claims", ())),
+            values=dict(record.get("values", {})),
+            data=tuple(record.get("data", ())),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SiteError(
+            f"{record_path} is not the record of a run ({type(error).__name__}: {error}).",
+            fix=f"{fix} --force",
+        ) from None
+    if _story(source) != _story(copy):
+        raise SiteError(f"{source_path} was edited after it was executed.", fix=fix)
+    return executed
+
+
+def _story(notebook: NotebookNode) -> list[tuple[str, str]]:
+    """Kind and source of every cell, but for the one that papermill puts in."""
+    return [
+        (cell.cell_type, cell.source.strip())
+        for cell in notebook.cells
+        if "injected-parameters" not in nb.tags(cell)
+    ]

@@ -1,0 +1,149 @@
+"""From rendered pages to the published folder: assemble beside it, check, then swap.
+
+What a reader may be reading is never half a site: a build that fails leaves the published one as
+it was.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from chapterhouse import notebook as nb
+from chapterhouse.course import Course
+from chapterhouse.errors import SiteError
+from chapterhouse.site import (
+    colab,
+    executed,
+    facts,
+    recorded,
+    references,
+    render,
+    settings,
+    wheel,
+)
+from chapterhouse.site.settings import SiteSettings
+from chapterhouse.site.stage import Staged
+from chapterhouse.site.wheel import Wheel
+
+# Jupyter Book writes these, and no page loads them: 1.6 MB of icon script (the style sheet has the
+# icons as a font), maps for debugging the theme, its translations, its own build records.
+_NEEDLESS = re.compile(
+    r"(\.map$|fontawesome\.js(\.LICENSE\.txt)?$|/locales/|^\.buildinfo|^_sphinx_design_static/"
+    r"|webpack-macros|thebe)"
+)
+_ICON_SCRIPT = re.compile(
+    r"[ \t]*<!-- So that users can add custom icons -->\s*\n?[^\n]*fontawesome\.js[^\n]*\n"
+)
+_LANDING = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="0; url={page}.html">
+<title>{title}</title>
+</head>
+<body><p><a href="{page}.html">{title}</a></p></body>
+</html>
+"""
+
+
+def assemble(
+    course: Course, site: SiteSettings, staged: Staged, rendered: Path, made: Wheel
+) -> Path:
+    """Put the whole site together in a folder beside the published one, and return it.
+
+    Raises:
+        SiteError: a notebook of the Colab edition or the wheel cannot be made.
+    """
+    folder = course.build / "site" / "next"
+    shutil.rmtree(folder, ignore_errors=True)
+    for path in sorted(rendered.rglob("*")):
+        relative = path.relative_to(rendered).as_posix()
+        if not path.is_file() or _NEEDLESS.search(relative):
+            continue
+        target = folder / relative
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".html":
+            target.write_text(_ICON_SCRIPT.sub("", path.read_text(encoding="utf-8")), "utf-8")
+        else:
+            shutil.copy2(path, target)
+    landing = _LANDING.format(page=site.root_page, title=site.title)
+    (folder / "index.html").write_text(landing, encoding="utf-8")
+    wheel.build(course, made, folder / "wheels")
+    _notebooks(course, site, staged, rendered, made, folder)
+    return folder
+
+
+def _notebooks(
+    course: Course,
+    site: SiteSettings,
+    staged: Staged,
+    rendered: Path,
+    made: Wheel,
+    folder: Path,
+) -> None:
+    """The Colab edition of every chapter, and the notebooks of their exercises."""
+    found = references.load(course, site, rendered)
+    runs = {run.slug: recorded.values(run) for run in staged.chapters}
+    for run in staged.chapters:
+        page = f"{run.source_path.parent.name}/{run.slug}"
+        notebook = colab.edition(course, site, run, runs, page=page, references=found, wheel=made)
+        nb.write(notebook, folder / facts.notebook_path(run.slug))
+        if run.slug in staged.exercise_chapters:
+            from chapterhouse.exercise import student
+
+            exercises = student.build(course, run.slug)
+            nb.write(exercises, folder / facts.exercises_path(run.slug))
+    for name, picture in found.pictures.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, folder / name)
+
+
+def one_notebook(course: Course, chapter: str, target: Path, *, profile: str) -> Path:
+    """Write the Colab edition of one chapter to `target`.
+
+    References are those of the last rendered site; without one, links keep their words only.
+
+    Raises:
+        CourseError: there is no such chapter.
+        SiteError: it was not executed, or raw MyST would be left.
+    """
+    site = settings.load(course)
+    rendered = render.output_folder(course)
+    runs = [
+        executed.load(course, path, profile=profile)
+        for path in course.chapter_paths()
+        if path == course.chapter_path(chapter)
+    ]
+    made = colab.edition(
+        course,
+        site,
+        runs[0],
+        {run.slug: recorded.values(run) for run in runs},
+        page=f"{course.chapters.name}/{runs[0].slug}",
+        references=references.load(course, site, rendered),
+        wheel=wheel.describe(course),
+    )
+    nb.write(made, target)
+    return target
+
+
+def swap(folder: Path, published: Path) -> None:
+    """Let `folder` take the place of `published`."""
+    old = folder.with_name("previous")
+    shutil.rmtree(old, ignore_errors=True)
+    try:
+        if published.exists():
+            published.rename(old)
+        folder.rename(published)
+    except OSError as error:
+        if old.exists() and not published.exists():
+            old.rename(published)
+        raise SiteError(
+            f"The site could not be put in {published}: {error.strerror}.",
+            fix="check who owns that folder",
+        ) from None
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,113 @@
+"""One run of Jupyter Book over the staged tree, in a process of its own.
+
+Its warnings come back as `Complaint`s that name the author's file and cell, not the staged copy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from chapterhouse.course import Course
+from chapterhouse.errors import SiteError
+from chapterhouse.site.stage import Staged
+
+_COMPLAINT = re.compile(r"^(?P<place>.*?)(?::\s*)?(?P<level>WARNING|ERROR|CRITICAL): (?P<text>.*)$")
+_PLACE = re.compile(r"^(?P<path>.*?)(?::(?P<line>\d+))?$")
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# Jupyter Book has a command but no `python -m`; this finds it in our own environment.
+_JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+# myst-nb numbers the lines of cell n (from 1) from n × 10,000.
+_CELL = 10_000
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One warning of Sphinx: where the author finds its cause, and what it says."""
+
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}" if self.place else self.text
+
+
+def output_folder(course: Course) -> Path:
+    """Where Jupyter Book leaves its pages."""
+    return course.build / "site" / "_build" / "html"
+
+
+def render(course: Course, staged: Staged, *, fresh: bool = False) -> Path:
+    """Render the staged tree and return the folder of pages.
+
+    Args:
+        course: whose site it is.
+        staged: the tree to read.
+        fresh: read every page again, also those that did not change.
+
+    Raises:
+        SiteError: Jupyter Book is not installed, stopped, or warned; every warning is named.
+    """
+    command = [
+        sys.executable, "-W", "ignore", "-c", _JUPYTER_BOOK,
+        "build", str(staged.folder), "--path-output", str(course.build / "site"),
+        "-W", "--keep-going", "-q", *(["--all"] if fresh else []),
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            command,
+            cwd=course.root,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "NO_COLOR": "1", "PYTHONHASHSEED": "0"},
+            check=False,
+        )
+    except OSError as error:
+        raise SiteError(f"Jupyter Book could not be started: {error}.", fix="make book") from None
+    log = _ANSI.sub("", done.stderr + "\n" + done.stdout)
+    complaints = read_complaints(log, staged.folder, course.root)
+    if done.returncode == 0 and not complaints:
+        return output_folder(course)
+    if "No module named" in log and not complaints:
+        missing = log.rpartition("No module named ")[2].split()[0]
+        raise SiteError(
+            f"The site cannot be built: {missing} is not installed.", fix="pip install -e .[book]"
+        )
+    if not complaints:
+        tail = "\n    ".join(line for line in log.splitlines()[-12:] if line.strip())
+        raise SiteError(f"Jupyter Book stopped:\n    {tail}", fix="mend what the last lines name")
+    listed = "\n    ".join(map(str, complaints))
+    raise SiteError(
+        f"The site has {len(complaints)} warning{'s' if len(complaints) > 1 else ''}, "
+        f"and none is let through:\n    {listed}",
+        fix="mend the lines named, then run chapterhouse site again",
+    )
+
+
+def read_complaints(log: str, folder: Path, root: Path) -> list[Complaint]:
+    """The warnings and errors in a log, each once, with places that the author knows."""
+    found: dict[Complaint, None] = {}
+    for line in log.splitlines():
+        match = _COMPLAINT.match(line.strip())
+        if match:
+            text = match["text"].strip().replace(f"{folder}{os.sep}", "")
+            found[Complaint(_place(match["place"], folder, root), text)] = None
+    return list(found)
+
+
+def _place(place: str, folder: Path, root: Path) -> str:
+    """``<staged>/chapters/04.ipynb:120003`` as ``chapters/04.ipynb, cell 12, line 3``."""
+    match = _PLACE.match(place.strip())
+    if match is None:
+        return place
+    path = match["path"].replace(str(folder) + os.sep, "").replace(str(root) + os.sep, "")
+    if match["line"] is None:
+        return path
+    line = int(match["line"])
+    if path.endswith(".ipynb") and line >= _CELL:
+        return f"{path}, cell {line // _CELL}, line {line % _CELL}"
+    return f"{path}:{line}"

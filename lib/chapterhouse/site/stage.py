@@ -1,0 +1,199 @@
+"""The tree that Jupyter Book reads: executed chapters and pages, with what the run filled in.
+
+Nothing is ever written into ``chapters/``. A file whose content did not change keeps its time of
+modification, so that Sphinx renders only what changed. Cells keep their numbers, so that a warning
+can name the cell that the author sees.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from chapterhouse import myst
+from chapterhouse import notebook as nb
+from chapterhouse.course import Course
+from chapterhouse.errors import SiteError
+from chapterhouse.site import executed as ex
+from chapterhouse.site import facts, graded, recorded
+from chapterhouse.site.executed import Executed
+from chapterhouse.site.settings import SiteSettings
+
+SKIPPED = {"__pycache__", ".ipynb_checkpoints", ".DS_Store"}
+
+
+@dataclass
+class Staged:
+    """The staged tree: its folder, its files with their hashes, and the chapters in it."""
+
+    folder: Path
+    files: dict[str, str] = field(default_factory=dict)
+    chapters: list[Executed] = field(default_factory=list)
+    exercise_chapters: set[str] = field(default_factory=set)
+
+
+def stage(course: Course, settings: SiteSettings, *, profile: str = "fast") -> Staged:
+    """Write the tree, or bring it up to date.
+
+    Args:
+        course: whose chapters and pages to stage.
+        settings: of its site.
+        profile: which executed copies to take.
+
+    Raises:
+        SiteError: a page is missing, a chapter was not executed, or its prose names no value.
+    """
+    staged = Staged(course.build / "site-source")
+    chapters = _chapters(course, settings, profile=profile)
+    staged.chapters = list(chapters.values())
+    runs = {run.slug: recorded.values(run) for run in staged.chapters}
+    for page, run in chapters.items():
+        dressed = _dress(course, settings, run, runs, page=page, staged=staged)
+        _put(staged, f"{page}.ipynb", nb.dumps(dressed).encode())
+    for name in ("_config.yml", "_toc.yml"):
+        _put(staged, name, (course.root / name).read_bytes())
+    _copy_folder(course, staged, course.book, runs)
+    _copy_folder(course, staged, course.chapters, runs)
+    for path in sorted(staged.folder.rglob("*"), reverse=True):
+        if path.is_file() and path.relative_to(staged.folder).as_posix() not in staged.files:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    return staged
+
+
+def _chapters(course: Course, settings: SiteSettings, *, profile: str) -> dict[str, Executed]:
+    """The executed chapters of the table of contents, by page; every page is known to exist."""
+    found: dict[str, Executed] = {}
+    for page in settings.pages:
+        stem = course.root / page
+        notebook = stem.with_name(stem.name + ".ipynb")
+        if notebook.parent == course.chapters:
+            if not notebook.is_file():
+                raise SiteError(
+                    f"_toc.yml lists {page}, but there is no {notebook}.",
+                    fix="write the chapter, or take the line out of _toc.yml",
+                )
+            found[page] = ex.load(course, notebook, profile=profile)
+        elif not stem.with_name(stem.name + ".md").is_file():
+            raise SiteError(
+                f"_toc.yml lists {page}, but there is no {page}.md.",
+                fix="write the page, or take the line out of _toc.yml",
+            )
+    return found
+
+
+def _dress(
+    course: Course,
+    settings: SiteSettings,
+    run: Executed,
+    runs: Mapping[str, Mapping[str, Any]],
+    *,
+    page: str,
+    staged: Staged,
+) -> NotebookNode:
+    """A copy of an executed chapter as its page shows it."""
+    dressed = copy.deepcopy(run.notebook)
+    dressed.metadata = NotebookNode(
+        {k: v for k, v in dressed.metadata.items() if k in ("kernelspec", "language_info")}
+    )
+    for number, cell in enumerate(dressed.cells, start=1):
+        where = f"{run.source_path}, cell {number}"
+        if cell.cell_type == "markdown":
+            text = recorded.fill(cell.source, runs, slug=run.slug, where=where)
+
+            def expand(block: myst.Directive, where: str = where) -> str | None:
+                if block.name != "graded":
+                    return None
+                staged.exercise_chapters.add(run.slug)
+                exercise = graded.find(course, block, where=where)
+                return graded.expand(exercise, settings, page=page, slug=run.slug)
+
+            cell.source = myst.rewrite(text, directive=expand)
+        elif cell.cell_type == "code":
+            _tidy_code_cell(cell)
+    _insert_box(dressed, facts.box(run, settings, page=page), name=str(run.source_path))
+    table = facts.claims_table(run)
+    if table:
+        # A cell at the end, so that no cell before it changes its number.
+        dressed.cells.append(
+            NotebookNode(cell_type="markdown", id="claims", metadata={}, source=table)
+        )
+    return dressed
+
+
+def _tidy_code_cell(cell: NotebookNode) -> None:
+    """Leave only what a page shows: no records, no private mime types, alt text where it is due."""
+    cell.outputs = [out for out in cell.outputs if ex.RECORD not in out.get("data", {})]
+    for output in cell.outputs:
+        output.get("data", {}).pop(ex.CLAIM, None)
+    kept = {k: v for k, v in cell.metadata.items() if k in ("tags", "mystnb")}
+    alt = cell.metadata.get("alt") or _output_alt(cell)
+    if alt:
+        render = dict(kept.get("mystnb", {}))
+        render["image"] = {"alt": alt, **render.get("image", {})}
+        kept["mystnb"] = render
+    cell.metadata = NotebookNode(kept)
+
+
+def _output_alt(cell: NotebookNode) -> str | None:
+    """The alt text that the cell's picture carries itself."""
+    for output in cell.outputs:
+        for mime in ("image/png", "image/svg+xml"):
+            own = output.get("metadata", {}).get(mime, {})
+            alt = own.get("alt") if isinstance(own, dict) else None
+            if alt:
+                return str(alt)
+    return None
+
+
+def _insert_box(notebook: NotebookNode, box: str, *, name: str) -> None:
+    """Put the box below the title, inside the title's own cell."""
+    cell = notebook.cells[0]
+    first, *rest = cell.source.lstrip("\n").split("\n")
+    while first.startswith("(") and first.rstrip().endswith(")=") and rest:
+        # A label above the title stays above it.
+        target, (first, *rest) = first, rest
+        first = f"{target}\n{first}"
+    if cell.cell_type != "markdown" or not first.split("\n")[-1].startswith("# "):
+        raise SiteError(
+            f"{name}: the first cell is not a title.",
+            fix="begin the chapter with a markdown cell `# Title`",
+        )
+    cell.source = "\n".join([first, "", box, "", *rest]).rstrip("\n")
+
+
+def _copy_folder(
+    course: Course, staged: Staged, folder: Path, runs: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Copy pages, pictures and styles; numbers in pages are filled in."""
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(course.root)
+        if not path.is_file() or path.suffix == ".ipynb" or SKIPPED & set(relative.parts):
+            continue
+        content = path.read_bytes()
+        if path.suffix == ".md":
+            try:
+                text = content.decode()
+            except UnicodeDecodeError:
+                raise SiteError(f"{path} is not UTF-8 text.", fix="save it as UTF-8") from None
+            content = recorded.fill(text, runs, slug=None, where=str(path)).encode()
+        _put(staged, relative.as_posix(), content)
+
+
+def _put(staged: Staged, name: str, content: bytes) -> None:
+    """Write one file, unless it already holds this."""
+    staged.files[name] = hashlib.sha256(content).hexdigest()
+    path = staged.folder / name
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(content)
+    partial.replace(path)
