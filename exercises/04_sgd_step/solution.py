@@ -10,5 +10,5 @@ def sgd_step(params: list[torch.Tensor], grads: list, lr: float) -> list[torch.T
         lr: the learning rate per step.
     """
     # BEGIN SOLUTION
-    return [p.clone() if g is None else p - lr * g for p, g in zip(params, grads, strict=True)]
+    return [p.clone() if g is None else p - lr * g for p, g in zip(params, grads)]
     # END SOLUTION

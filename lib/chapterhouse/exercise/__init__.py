@@ -17,6 +17,7 @@ from chapterhouse.exercise.checkers import (
     within,
 )
 from chapterhouse.exercise.folder import Exercise, load, load_all
+from chapterhouse.exercise.local import check
 
 __all__ = [
     "Case",
@@ -25,6 +26,7 @@ __all__ = [
     "accuracy",
     "all_of",
     "at_least",
+    "check",
     "close",
     "equal",
     "load",

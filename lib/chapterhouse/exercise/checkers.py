@@ -4,8 +4,8 @@ A checker takes the student's value, the reference's value and the inputs, all p
 returns None when the value is right or one helpful sentence when it isn't. They run on the trusted
 side only. NaN equals NaN; nothing broadcasts; shapes and families of numbers must agree.
 
-Checkers without a function of the author's can be written to a notebook as data (`to_json`), so that
-the student's own check and the grader judge by the same code.
+Checkers without a function of the author's can be written to a notebook as data (`to_json`), so
+that the student's own check and the grader judge by the same code.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def elements(value: Any) -> Counter[Any] | None:
         return Counter(as_array(value).tolist())
     if isinstance(value, dict):
         return Counter(_hashable(item) for item in value.items())
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, set, frozenset)):
         return Counter(_hashable(item) for item in value)
     return None
 

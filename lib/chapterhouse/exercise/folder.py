@@ -5,7 +5,7 @@
       solution.py       the reference; regions between BEGIN SOLUTION and END SOLUTION are removed
                         to make the starter
       cases.py          trusted: `def cases(rng)` yields `Case`s
-      visible.json      made by `chapterhouse exercise expect`: what the student's own check compares
+      visible.json      made by `chapterhouse exercise expect`: the student's own check uses it
       submissions/      named by the verdict that each must get: ac_…, wa_…, tle_…, esc_…
 
 Nothing here runs a student's code. `cases.py` is the author's and is imported into this process.
@@ -24,7 +24,7 @@ import numpy as np
 from chapterhouse.course import Course
 from chapterhouse.errors import ExerciseError
 from chapterhouse.exercise import frontmatter, prompt, starter
-from chapterhouse.exercise.cases import Case, check_cases, import_cases
+from chapterhouse.exercise.cases import Case, CasesFunction, check_cases, import_cases
 
 ID = re.compile(r"^[0-9]{2}_[a-z0-9]+(_[a-z0-9]+)*$")
 DEFAULT_IMPORTS = ("math", "numpy", "torch", "sprat")
@@ -75,6 +75,10 @@ class Exercise:
         """Where the expected values of the visible cases are stored."""
         return self.path / "visible.json"
 
+    @cached_property
+    def _cases_function(self) -> CasesFunction:
+        return import_cases(self.path / "cases.py")
+
     def cases(self, seed: int) -> tuple[Case, ...]:
         """The cases of one submission, with inputs drawn from `seed`.
 
@@ -83,9 +87,10 @@ class Exercise:
         """
         if self.kind == "manual":
             return ()
-        function = import_cases(self.path / "cases.py")
         try:
-            drawn: Any = list(function(np.random.default_rng(seed)))
+            drawn: Any = list(self._cases_function(np.random.default_rng(seed)))
+        except ExerciseError:
+            raise
         except Exception as error:
             raise ExerciseError(
                 f"{self.path / 'cases.py'} failed with {type(error).__name__}: {error}.",

@@ -8,8 +8,8 @@ In ``solution.py``::
         return [p - lr * g for p, g in zip(params, grads, strict=True)]
         # END SOLUTION
 
-becomes a body of ``raise NotImplementedError("sgd_step: write this part")``. Lines in the region that
-start with ``# STARTER:`` are put in its place instead, without that word.
+becomes a body of ``raise NotImplementedError("sgd_step: write this part")``. Lines in the region
+that start with ``# STARTER:`` are put in its place instead, without that word.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def make(solution: str, *, name: str) -> str:
 
 
 def public_names(source: str) -> tuple[str, ...]:
-    """The functions and classes defined at the top level of trusted source, without ``_private``."""
+    """The functions and classes at the top level of trusted source, without ``_private`` ones."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     found = [node.name for node in ast.parse(source).body if isinstance(node, kinds)]
     return tuple(name for name in found if not name.startswith("_"))

@@ -1,12 +1,13 @@
 """Plain values: what kind each is, and how to name it to a student in a few words.
 
-Values that come out of the sandbox are exact plain types, made by our own parser. Nothing here calls
-a method that a student could have written.
+Values that come out of the sandbox are exact plain types, made by our own parser. Nothing here
+calls a method that a student could have written.
 """
 
 from __future__ import annotations
 
 import math
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,8 @@ def kind(value: object) -> str:
         return "bytes"
     if isinstance(value, (list, tuple)):
         return "a list"
+    if isinstance(value, (set, frozenset)):
+        return "a set"
     if isinstance(value, dict):
         return "a dictionary"
     if isinstance(value, np.ndarray):
@@ -99,3 +102,13 @@ def describe(value: Any) -> str:
     if kind(value) == "a number":
         return f"the number {short(value)}"
     return short(value, 60)
+
+
+def printable(text: str, limit: int = 400) -> str:
+    """Text that is safe to show: no control, direction or surrogate characters, not too long."""
+    kept = "".join(
+        " " if char in "\n\t" else char
+        for char in text[: 4 * limit]
+        if char in "\n\t" or unicodedata.category(char)[0] != "C"
+    )
+    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
