@@ -35,13 +35,14 @@ if TYPE_CHECKING:
     from sprat.blocks import Block, Continuous, Image, ImageTensor, Label
     from sprat.callbacks import Callback, Cancel, GradientClip, Schedule
     from sprat.claims import claim, record
-    from sprat.data import Batch, Data, Loader, Splits
+    from sprat.data import Batch, Data, Splits
     from sprat.encodings import Encoding, Normalize, ToFloat
     from sprat.errors import SpratError
     from sprat.export import load, save
     from sprat.grid import Grid
     from sprat.history import History
     from sprat.learner import Learner
+    from sprat.loader import Loader
     from sprat.metrics import Metric
     from sprat.phases import Phase, TrainPhase, ValidPhase
     from sprat.sliders import scrub
@@ -56,13 +57,14 @@ _NAMES = {
     "blocks": ("Block", "Continuous", "Image", "ImageTensor", "Label"),
     "callbacks": ("Callback", "Cancel", "GradientClip", "Schedule"),
     "claims": ("claim", "record"),
-    "data": ("Batch", "Data", "Loader", "Splits"),
+    "data": ("Batch", "Data", "Splits"),
     "encodings": ("Encoding", "Normalize", "ToFloat"),
     "errors": ("SpratError",),
     "export": ("load", "save"),
     "grid": ("Grid",),
     "history": ("History",),
     "learner": ("Learner",),
+    "loader": ("Loader",),
     "metrics": ("Metric",),
     "phases": ("Phase", "TrainPhase", "ValidPhase"),
     "sliders": ("scrub",),

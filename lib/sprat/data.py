@@ -1,12 +1,10 @@
-"""Data in memory, and a loader that takes whole batches from it at once.
+"""Data in memory: two columns, inputs and targets, of the same length.
 
-`Data` is two columns, inputs and targets, of the same length. `Loader` cuts it into batches by
-indexing a whole batch with one call, which is what makes it faster than asking for one sample at
-a time and stacking them (``benchmarks/learner_overhead.py`` has the figures). Any
-`torch.utils.data.DataLoader` does as well wherever a `Loader` does.
+Everything works on whole columns or whole batches at once: a function given to `Data.map` or
+`Data.filter` is called once, not once a sample.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -50,7 +48,7 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch on another device; itself where it is there already."""
-        return Batch(_to(self.x, device), _to(self.y, device), self.index)
+        return Batch(moved(self.x, device), moved(self.y, device), self.index)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -210,75 +208,7 @@ class Data:
 
     def to(self, device: torch.device | str) -> "Data":
         """The same data with its tensors on another device."""
-        return self._with(_to(self.x, device), _to(self.y, device))
-
-
-class Loader:
-    """Batches from data in memory, each taken by one indexing call.
-
-    Args:
-        data: what to cut up.
-        batch_size: samples in a batch; the last one may be smaller.
-        shuffle: a new random order for every pass.
-        drop_last: leave out a last batch that is smaller.
-        generator: where the order comes from; torch's own by default.
-        device: where batches are put; by default where the data is.
-    """
-
-    def __init__(
-        self,
-        data: Data,
-        batch_size: int = 64,
-        *,
-        shuffle: bool = False,
-        drop_last: bool = False,
-        generator: torch.Generator | None = None,
-        device: torch.device | str | None = None,
-    ) -> None:
-        if batch_size < 1:
-            raise DataError(f"batch_size is {batch_size}.", fix="give 1 or more")
-        if drop_last and len(data) < batch_size:
-            raise DataError(
-                f"{len(data)} samples make no whole batch of {batch_size}.",
-                fix="give a smaller batch_size, or drop_last=False",
-            )
-        self.data, self.batch_size = data, batch_size
-        self.shuffle, self.drop_last = shuffle, drop_last
-        self.generator = generator
-        self.device = None if device is None else torch.device(device)
-
-    def __len__(self) -> int:
-        whole, rest = divmod(len(self.data), self.batch_size)
-        return whole + (rest > 0 and not self.drop_last)
-
-    def __iter__(self) -> Iterator[Batch]:
-        count = len(self.data)
-        if self.shuffle:
-            order = torch.randperm(count, generator=self.generator)
-        else:
-            order = torch.arange(count)
-        if isinstance(self.data.x, Tensor):
-            order = order.to(self.data.x.device)  # once a pass, not once a batch
-        batches = (self._batch(index) for index in order.split(self.batch_size)[: len(self)])
-        if self.device is None or self.device.type != "cuda":
-            yield from batches
-            return
-        # One batch ahead: the copy to the GPU runs while the step before it computes.
-        ahead = next(batches, None)
-        for batch in batches:
-            assert ahead is not None
-            yield ahead
-            ahead = batch
-        if ahead is not None:
-            yield ahead
-
-    def _batch(self, index: Tensor) -> Batch:
-        x, y = take(self.data, index)
-        if self.device is None:
-            return Batch(x, y, index)
-        if self.device.type == "cuda":
-            x, y = _pinned(x), _pinned(y)  # only from pinned memory does the copy not wait
-        return Batch(_to(x, self.device), _to(y, self.device), index)
+        return self._with(moved(self.x, device), moved(self.y, device))
 
 
 def take(data: Data, index: Tensor) -> tuple[Any, Any]:
@@ -310,15 +240,12 @@ def _as_column(values: Any) -> Any:
     return values
 
 
-def _pinned(value: Any) -> Any:
-    return value.pin_memory() if isinstance(value, Tensor) and value.device.type == "cpu" else value
-
-
-def _to(value: Any, device: torch.device | str) -> Any:
+def moved(value: Any, device: torch.device | str) -> Any:
+    """Tensors, and tuples and lists of them, on another device; anything else as it is."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
     if isinstance(value, (tuple, list)):
-        return type(value)(_to(part, device) for part in value)
+        return type(value)(moved(part, device) for part in value)
     return value
 
 

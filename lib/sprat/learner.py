@@ -13,12 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sprat import inference
 from sprat.callbacks import EVENTS, Callback, Cancel, Recorder, Schedule, in_order
-from sprat.data import Batch, Data, Loader, take
+from sprat.data import Batch
 from sprat.device import choose_device, choose_precision
 from sprat.errors import DataError, TaskError
 from sprat.history import History
 from sprat.live import Progress
+from sprat.loader import make_loaders
 from sprat.lr_find import LRFind, find_lr
 from sprat.metrics import Mean, Metric
 from sprat.phases import Phase, TrainPhase, ValidPhase
@@ -94,7 +96,7 @@ class Learner:
             m if isinstance(m, Metric) else Mean(m) for m in (chosen or ())
         ]
         self.generator = generator
-        self.loaders = self._make_loaders(data, batch_size)
+        self.loaders = make_loaders(data, batch_size, device=self.device, generator=generator)
         default = (TrainPhase(), ValidPhase()) if "valid" in self.loaders else (TrainPhase(),)
         self.phases: tuple[Phase, ...] = tuple(phases) if phases is not None else default
         self._make_optimizer, self._lr = optimizer, lr
@@ -131,7 +133,7 @@ class Learner:
         self._prepare(lr)
         check_first_step(self)
         shown = [Progress()] if self.progress else []
-        with self._listening([*self.callbacks, *callbacks, Recorder(), *shown]):
+        with self.listening([*self.callbacks, *callbacks, Recorder(), *shown]):
             self.epochs = epochs
             self.emit("fit_begin")
             try:
@@ -149,7 +151,7 @@ class Learner:
         """One pass of one phase over its part of the data."""
         self.phase = phase
         self.model.train(phase.trains)
-        with self._span("phase"), torch.set_grad_enabled(phase.trains), self._autocast():
+        with self._span("phase"), torch.set_grad_enabled(phase.trains), self.autocast():
             for raw in self.loader(phase.split):
                 self.batch = self.encode(raw)
                 try:
@@ -221,104 +223,17 @@ class Learner:
             found.plot()
         return found
 
-    @torch.no_grad()
     def predict(self, x: Any) -> Any:
-        """What the model says to inputs that are not yet encoded: a batch of them.
+        """What the model says to a batch of inputs, not yet encoded; see `sprat.inference`."""
+        return inference.predict(self, x)
 
-        Returns:
-            With a task, outputs as a person reads them (`Guess` for labels); else raw outputs.
-        """
-        self.model.eval()
-        batch = self.encode(Batch(x))
-        with self._autocast():
-            y_hat = self.model(batch.x)
-        return self.task.decode_output(y_hat) if self.task else y_hat
-
-    @torch.no_grad()
     def predictions(self, data: Any = None) -> tuple[Tensor, Any]:
-        """Outputs and targets of every sample, in order, on the CPU.
-
-        Args:
-            data: a `Data` or a loader; by default the validation part.
-
-        Returns:
-            ``(y_hat, y)``: raw outputs (N, …) and encoded targets (N, …), or None for these.
-        """
-        self.model.eval()
-        outputs, targets = [], []
-        for raw in self._as_loader(data):
-            batch = self.encode(raw)
-            with self._autocast():
-                outputs.append(self.model(batch.x).float().cpu())
-            targets.append(batch.y)
-        known = all(isinstance(y, Tensor) for y in targets)
-        return torch.cat(outputs), torch.cat(targets).cpu() if known else None
+        """Outputs and targets of every sample, in order; see `sprat.inference`."""
+        return inference.predictions(self, data)
 
     def evaluate(self, data: Any = None) -> dict[str, float]:
-        """Loss, metrics and everything else that the validation phase measures.
-
-        Args:
-            data: a `Data` or a loader; by default the validation part.
-        """
-        phase = next((p for p in self.phases if not p.trains), None) or ValidPhase()
-        kept = dict(self.loaders)
-        recorder = Recorder()
-        self.loaders[phase.split] = self._as_loader(data)
-        try:
-            with self._listening([recorder]):
-                recorder.epoch_begin(self)
-                self.run(phase)
-        finally:
-            self.loaders = kept
-        prefix = f"{phase.name}_"
-        return {k.removeprefix(prefix): v for k, v in recorder.row.items() if k != "epoch"}
-
-    @torch.no_grad()
-    def results(self, count: int = 8) -> tuple[Any, Any, Any]:
-        """The first validation inputs, their truth and what the phase makes of them, decoded.
-
-        Returns:
-            ``(x, y, y_hat)``, each a batch of at most `count` values, or None.
-
-        Raises:
-            TaskError: the learner has no task, or its phase names no ``y_hat``.
-        """
-        task = self.require_task()
-        self.phase = next((p for p in self.phases if not p.trains), None) or ValidPhase()
-        self.model.eval()
-        split = self.phase.split if self.phase.split in self.loaders else "train"
-        batch = self.batch = self.encode(self.first_batch(split, count))
-        with self._autocast():
-            state = self.phase.step(self, batch)
-        if "y_hat" not in state:
-            raise TaskError(
-                f"{type(self.phase).__name__}.step names no y_hat.",
-                fix="return learn.update(loss=loss, y_hat=what_the_model_put_out)",
-            )
-        y = None if batch.y is None else task.decode_target(batch.y)
-        return task.decode_input(batch.x), y, task.decode_output(state["y_hat"])
-
-    def first_batch(self, split: str, count: int) -> Batch:
-        """The first samples of one part of the data, unshuffled where it is in memory."""
-        loader = self.loader(split)
-        if isinstance(loader, Loader):
-            data = loader.data
-            return Batch(*take(data, torch.arange(min(count, len(data)))))
-        raw = Batch.of(next(iter(loader)))
-        return Batch(raw.x[:count], None if raw.y is None else raw.y[:count])
-
-    def require_task(self) -> Task:
-        """The task.
-
-        Raises:
-            TaskError: the learner was made from a plain module.
-        """
-        if self.task is None:
-            raise TaskError(
-                "This learner was made from a plain module, so nobody said what its values are.",
-                fix="make it from a Task, which knows how to show them",
-            )
-        return self.task
+        """Loss and metrics, by default of the validation data; see `sprat.inference`."""
+        return inference.evaluate(self, data)
 
     def show_batch(self, count: int = 8, *, backend: str = "auto") -> Any:
         """Show the first training inputs with their targets; see `sprat.show.show_batch`."""
@@ -337,6 +252,19 @@ class Learner:
         from sprat.export import save
 
         return save(self, folder)
+
+    def require_task(self) -> Task:
+        """The task.
+
+        Raises:
+            TaskError: the learner was made from a plain module.
+        """
+        if self.task is None:
+            raise TaskError(
+                "This learner was made from a plain module, so nobody said what its values are.",
+                fix="make it from a Task, which knows how to show them",
+            )
+        return self.task
 
     def loss(self, y_hat: Any, y: Any) -> Tensor:
         """The loss of a batch.
@@ -407,7 +335,7 @@ class Learner:
             self.set_lr(lr)
 
     @contextmanager
-    def _listening(self, callbacks: Iterable[Callback]) -> Iterator[None]:
+    def listening(self, callbacks: Iterable[Callback]) -> Iterator[None]:
         """Only callbacks that override an event are called for it, so the others cost nothing."""
         kept, ordered = self._listeners, in_order(callbacks)
         listeners: dict[str, list[Callable[[Learner], None]]] = {}
@@ -433,38 +361,11 @@ class Learner:
         else:
             self.emit(f"{what}_end")
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Compute in the learner's precision, inside ``with``."""
         if self.precision is None:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.precision)
-
-    def _make_loaders(self, data: Any, batch_size: int) -> dict[str, Any]:
-        parts = data if isinstance(data, tuple) else (data,)
-        if not 1 <= len(parts) <= 2:
-            raise DataError(
-                f"data has {len(parts)} parts; (train, valid) was expected.",
-                fix="pass data.split(valid=0.1), or one part to train without validation",
-            )
-        loaders = {}
-        for split, part in zip(("train", "valid"), parts, strict=False):
-            train = split == "train"
-            loaders[split] = self._as_loader(part, batch_size * (1 if train else 2), shuffle=train)
-        return loaders
-
-    def _as_loader(self, data: Any, batch_size: int = 128, *, shuffle: bool = False) -> Any:
-        if data is None:
-            return self.loader("valid" if "valid" in self.loaders else "train")
-        if isinstance(data, Data):
-            generator = self.generator if shuffle else None
-            return Loader(
-                data, batch_size, shuffle=shuffle, generator=generator, device=self.device
-            )
-        if not hasattr(data, "__iter__") or not hasattr(data, "__len__"):
-            raise DataError(
-                f"{type(data).__name__} is neither a Data nor a loader that knows its length.",
-                fix="pass a sprat.Data or a torch.utils.data.DataLoader",
-            )
-        return data
 
 
 def _pass_on(cancel: Cancel, here: str) -> None:

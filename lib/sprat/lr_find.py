@@ -124,7 +124,7 @@ def find_lr(learn: "Learner", *, start: float, end: float, steps: int) -> LRFind
     if phase is None:
         raise TrainingError("No phase of this learner trains.", fix="give it a TrainPhase")
     sweep = _Sweep(start, end, steps)
-    with _unchanged(learn), learn._listening([sweep]):
+    with _unchanged(learn), learn.listening([sweep]):
         try:
             while len(sweep.lrs) < steps:
                 learn.run(phase)

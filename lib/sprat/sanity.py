@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sprat.data import Batch, Loader
+from sprat.data import Batch
 from sprat.errors import TaskError, TrainingError
+from sprat.loader import Loader, first_batch
 from sprat.phases import TrainPhase
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def check_first_step(learn: "Learner") -> None:
     loader = learn.loader(phase.split)
     if not isinstance(loader, Loader):
         return  # a plain loader may be a stream, or random: a look would change what training sees
-    batch = learn.encode(learn.first_batch(phase.split, 2))
+    batch = learn.encode(first_batch(loader, 2))
     learn.model.eval()
     y_hat = _try_model(learn, batch)
     try:

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from sprat.blocks import Block, Continuous, Image, Label
 from sprat.errors import DispatchError
 from sprat.grid import Grid, make_grid
+from sprat.inference import results as take_results
+from sprat.loader import first_batch
 from sprat.task import Guess
 
 if TYPE_CHECKING:
@@ -147,7 +149,7 @@ def show_batch(learn: "Learner", count: int = 8, *, backend: str = "auto", colum
         The figure, or the text, which is also printed.
     """
     task = learn.require_task()
-    raw = learn.first_batch("train", count)
+    raw = first_batch(learn.loader("train"), count)
     display = batch.choose(task.input, task.target)
     encoded = learn.encode(raw)
     xs = task.decode_input(encoded.x)
@@ -171,7 +173,7 @@ def show_results(
     """
     task = learn.require_task()
     display = results.choose(task.input, task.target, task.output)
-    values = learn.results(count)
+    values = take_results(learn, count)
     return _fill(make_grid(backend, columns), display, len(values[0]), *values)
 
 

@@ -1,0 +1,116 @@
+"""Using a trained model: predictions, measurements, and results for a person to look at.
+
+`Learner.predict`, `Learner.predictions` and `Learner.evaluate` are these functions.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from sprat.callbacks import Recorder
+from sprat.data import Batch
+from sprat.errors import TaskError
+from sprat.loader import as_loader, first_batch
+from sprat.phases import Phase, ValidPhase
+
+if TYPE_CHECKING:
+    from sprat.learner import Learner
+
+BATCH_SIZE = 256
+
+
+@torch.no_grad()
+def predict(learn: "Learner", x: Any) -> Any:
+    """What the model says to a batch of inputs that are not yet encoded.
+
+    Returns:
+        With a task, outputs as a person reads them (`Guess` for labels); else raw outputs.
+    """
+    learn.model.eval()
+    batch = learn.encode(Batch(x))
+    with learn.autocast():
+        y_hat = learn.model(batch.x)
+    return learn.task.decode_output(y_hat) if learn.task else y_hat
+
+
+@torch.no_grad()
+def predictions(learn: "Learner", data: Any = None) -> tuple[Tensor, Any]:
+    """Outputs and targets of every sample, in order, on the CPU.
+
+    Args:
+        learn: what predicts.
+        data: a `Data` or a loader; by default the validation part.
+
+    Returns:
+        ``(y_hat, y)``: raw outputs (N, …) in float32, and encoded targets (N, …) or None.
+    """
+    learn.model.eval()
+    outputs, targets = [], []
+    for raw in _loader(learn, data):
+        batch = learn.encode(raw)
+        with learn.autocast():
+            outputs.append(learn.model(batch.x).float().cpu())
+        targets.append(batch.y)
+    known = all(isinstance(y, Tensor) for y in targets)
+    return torch.cat(outputs), torch.cat(targets).cpu() if known else None
+
+
+def evaluate(learn: "Learner", data: Any = None) -> dict[str, float]:
+    """Loss, metrics and everything else that the validation phase measures.
+
+    Args:
+        learn: what is measured.
+        data: a `Data` or a loader; by default the validation part.
+
+    Returns:
+        Means over all samples: ``"loss"``, each metric by name, each number that the step named.
+    """
+    phase = _measuring(learn)
+    kept, recorder = dict(learn.loaders), Recorder()
+    learn.loaders[phase.split] = _loader(learn, data)
+    try:
+        with learn.listening([recorder]):
+            recorder.epoch_begin(learn)
+            learn.run(phase)
+    finally:
+        learn.loaders = kept
+    prefix = f"{phase.name}_"
+    return {k.removeprefix(prefix): v for k, v in recorder.row.items() if k != "epoch"}
+
+
+@torch.no_grad()
+def results(learn: "Learner", count: int = 8) -> tuple[Any, Any, Any]:
+    """The first validation inputs, their truth and what the phase makes of them, decoded.
+
+    Returns:
+        ``(x, y, y_hat)``, each a batch of at most `count` values, or None.
+
+    Raises:
+        TaskError: the learner has no task, or its phase names no ``y_hat``.
+    """
+    task = learn.require_task()
+    phase = learn.phase = _measuring(learn)
+    split = phase.split if phase.split in learn.loaders else "train"
+    learn.model.eval()
+    batch = learn.batch = learn.encode(first_batch(learn.loader(split), count))
+    with learn.autocast():
+        state = phase.step(learn, batch)
+    if "y_hat" not in state:
+        raise TaskError(
+            f"{type(phase).__name__}.step names no y_hat.",
+            fix="return learn.update(loss=loss, y_hat=what_the_model_put_out)",
+        )
+    y = None if batch.y is None else task.decode_target(batch.y)
+    return task.decode_input(batch.x), y, task.decode_output(state["y_hat"])
+
+
+def _measuring(learn: "Learner") -> Phase:
+    """The learner's phase that does not train; a plain one where it has none."""
+    return next((phase for phase in learn.phases if not phase.trains), None) or ValidPhase()
+
+
+def _loader(learn: "Learner", data: Any) -> Any:
+    if data is None:
+        return learn.loader("valid" if "valid" in learn.loaders else "train")
+    return as_loader(data, BATCH_SIZE, learn.device)

@@ -1,0 +1,152 @@
+"""Batches: from data in memory, taken whole, or from any loader of torch's kind.
+
+`Loader` indexes a whole batch with one call, which is what makes it faster than asking for one
+sample at a time and stacking them (``benchmarks/learner_overhead.py`` has the figures). Any
+`torch.utils.data.DataLoader` does as well wherever a `Loader` does.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sprat.data import Batch, Data, moved, take
+from sprat.errors import DataError
+
+
+class Loader:
+    """Batches from data in memory, each taken by one indexing call.
+
+    Args:
+        data: what to cut up.
+        batch_size: samples in a batch; the last one may be smaller.
+        shuffle: a new random order for every pass.
+        drop_last: leave out a last batch that is smaller.
+        generator: where the order comes from; torch's own by default.
+        device: where batches are put; by default where the data is.
+    """
+
+    def __init__(
+        self,
+        data: Data,
+        batch_size: int = 64,
+        *,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        if batch_size < 1:
+            raise DataError(f"batch_size is {batch_size}.", fix="give 1 or more")
+        if drop_last and len(data) < batch_size:
+            raise DataError(
+                f"{len(data)} samples make no whole batch of {batch_size}.",
+                fix="give a smaller batch_size, or drop_last=False",
+            )
+        self.data, self.batch_size = data, batch_size
+        self.shuffle, self.drop_last = shuffle, drop_last
+        self.generator = generator
+        self.device = None if device is None else torch.device(device)
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.data), self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    def __iter__(self) -> Iterator[Batch]:
+        count = len(self.data)
+        if self.shuffle:
+            order = torch.randperm(count, generator=self.generator)
+        else:
+            order = torch.arange(count)
+        if isinstance(self.data.x, Tensor):
+            order = order.to(self.data.x.device)  # once a pass, not once a batch
+        batches = (self._batch(index) for index in order.split(self.batch_size)[: len(self)])
+        if self.device is None or self.device.type != "cuda":
+            yield from batches
+            return
+        # One batch ahead: the copy to the GPU runs while the step before it computes.
+        ahead = next(batches, None)
+        for batch in batches:
+            assert ahead is not None
+            yield ahead
+            ahead = batch
+        if ahead is not None:
+            yield ahead
+
+    def _batch(self, index: Tensor) -> Batch:
+        x, y = take(self.data, index)
+        if self.device is None:
+            return Batch(x, y, index)
+        if self.device.type == "cuda":
+            x, y = _pinned(x), _pinned(y)  # only from pinned memory does the copy not wait
+        return Batch(moved(x, self.device), moved(y, self.device), index)
+
+
+def make_loaders(
+    data: Any,
+    batch_size: int,
+    *,
+    device: torch.device,
+    generator: torch.Generator | None = None,
+) -> dict[str, Any]:
+    """A loader for each part of a learner's data: ``"train"``, and ``"valid"`` if there is one.
+
+    Args:
+        data: one part, or ``(train, valid)``; each a `Data` or a loader.
+        batch_size: samples in a training batch of a `Data`; validation takes twice as many.
+        device: where batches are put.
+        generator: where the order of training samples comes from.
+
+    Raises:
+        DataError: there are more than two parts, or one is neither data nor a loader.
+    """
+    parts = data if isinstance(data, tuple) else (data,)
+    if not 1 <= len(parts) <= 2:
+        raise DataError(
+            f"data has {len(parts)} parts; (train, valid) was expected.",
+            fix="pass data.split(valid=0.1), or one part to train without validation",
+        )
+    loaders = {"train": as_loader(parts[0], batch_size, device, shuffle=True, generator=generator)}
+    if len(parts) == 2:
+        loaders["valid"] = as_loader(parts[1], 2 * batch_size, device)
+    return loaders
+
+
+def as_loader(
+    data: Any,
+    batch_size: int,
+    device: torch.device,
+    *,
+    shuffle: bool = False,
+    generator: torch.Generator | None = None,
+) -> Any:
+    """A `Loader` over a `Data`; a loader as it is.
+
+    Raises:
+        DataError: it is neither, or a loader that does not know its length.
+    """
+    if isinstance(data, Data):
+        return Loader(data, batch_size, shuffle=shuffle, generator=generator, device=device)
+    if not hasattr(data, "__iter__") or not hasattr(data, "__len__"):
+        raise DataError(
+            f"{type(data).__name__} is neither a Data nor a loader that knows its length.",
+            fix="pass a sprat.Data or a torch.utils.data.DataLoader",
+        )
+    return data
+
+
+def first_batch(loader: Any, count: int) -> Batch:
+    """The first samples of a loader; in data order, whatever the shuffling, where it is a `Loader`.
+
+    A plain loader may be a stream or draw random numbers, so a look at it can change what comes.
+    """
+    if isinstance(loader, Loader):
+        data = loader.data
+        return Batch(*take(data, torch.arange(min(count, len(data)))))
+    raw = Batch.of(next(iter(loader)))
+    return Batch(raw.x[:count], None if raw.y is None else raw.y[:count])
+
+
+def _pinned(value: Any) -> Any:
+    return value.pin_memory() if isinstance(value, Tensor) and value.device.type == "cpu" else value
