@@ -27,7 +27,7 @@ if command -v uv >/dev/null 2>&1; then
     install="uv pip install --quiet --compile-bytecode --python $VENV/bin/python $find_links"
 else
     echo "setting up $VENV with pip (a minute or two; it is done once)"
-    install="$VENV/bin/python -m pip install --quiet --disable-pip-version-check"
+    install="$VENV/bin/python -m pip install -qq --disable-pip-version-check"
 fi
 # torch first, so that nothing that asks for a range of it brings another build.
 $install "$(grep '^torch==' requirements-dev.lock)"
