@@ -13,6 +13,7 @@ import json
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from dataclasses import asdict
 from pathlib import Path
@@ -43,14 +44,18 @@ class Pool:
     Args:
         level: ``strong``, ``medium`` or ``none``.
         warm: modules that the server imports before the first job; absent ones are left out.
+        use_cgroups: limit memory and processes by control groups where this user may make them.
+            Without, the processes are watched, which is coarser.
     """
 
-    def __init__(self, level: str, warm: tuple[str, ...] = WARM) -> None:
+    def __init__(self, level: str, warm: tuple[str, ...] = WARM, use_cgroups: bool = True) -> None:
         self.level = level
-        self._warm = warm
+        self._warm, self._use_cgroups = warm, use_cgroups
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        # A file, not a pipe: nobody reads it unless the server fails, and a full pipe would stop it.
+        self._complaints = tempfile.TemporaryFile()
         with self._lock:
             self._start()
 
@@ -74,12 +79,14 @@ class Pool:
         """End the server, and with it every job."""
         with self._lock:
             self._stop()
+            self._complaints.close()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         settings = {
             "level": self.level,
             "warm": self._warm,
+            "use_cgroups": self._use_cgroups,
             "paths": _library_paths(self._warm),
             "control": theirs.fileno(),
         }
@@ -89,7 +96,7 @@ class Pool:
                 [sys.executable, "-I", str(script), json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stderr=self._complaints,
                 pass_fds=(theirs.fileno(),),
                 env=_ENVIRONMENT,
                 cwd="/",
@@ -112,10 +119,8 @@ class Pool:
 
     def _last_words(self) -> str:
         """The end of what a server that failed wrote."""
-        if self._server is None or self._server.stderr is None:
-            return ""
-        self._server.kill()
-        return clean(self._server.stderr.read()[-2000:].decode(errors="replace")).strip()
+        self._complaints.seek(0)
+        return clean(self._complaints.read()[-2000:].decode(errors="replace")).strip()
 
     def _send(self, job: Job, conversation: Conversation) -> None:
         if self._server is None or self._server.poll() is not None:
@@ -139,8 +144,6 @@ class Pool:
             except subprocess.TimeoutExpired:
                 self._server.kill()
                 self._server.wait()
-            if self._server.stderr is not None:
-                self._server.stderr.close()
         self._server = self._control = None
 
 

@@ -23,7 +23,7 @@ from typing import Any
 
 _HEAD = struct.Struct(">4sIQ")
 _MAGIC = b"CHW1"
-MAX_HEADER_BYTES = 8 * 1024**2
+MAX_HEADER_BYTES = 4 * 1024**2
 MAX_DEPTH = 32
 MAX_VALUES = 200_000
 _MAX_INT_BITS = 1024
@@ -41,7 +41,7 @@ def pack(header: dict[str, Any], buffers: Iterable[bytes] = ()) -> bytes:
     """One frame as bytes."""
     text = json.dumps(header, separators=(",", ":")).encode()
     if len(text) > MAX_HEADER_BYTES:
-        raise WireError(f"the values' structure takes {len(text):,} bytes; at most 8 MiB may cross")
+        raise WireError(f"the values' structure takes {len(text):,} bytes; at most 4 MiB may cross")
     body = b"".join(buffers)
     return _HEAD.pack(_MAGIC, len(text), len(body)) + text + body
 
@@ -50,11 +50,12 @@ class FrameReader:
     """Cuts a stream of bytes into frames.
 
     Args:
-        max_body_bytes: the most that the bodies of all frames together may hold.
+        max_bytes: the most that the bodies of all frames together may hold, and as much again
+            as one header for all headers.
     """
 
-    def __init__(self, max_body_bytes: int) -> None:
-        self._left = max_body_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self._left = max_bytes + MAX_HEADER_BYTES
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[tuple[dict[str, Any], bytes]]:
@@ -69,14 +70,14 @@ class FrameReader:
             magic, header_bytes, body_bytes = _HEAD.unpack_from(self._buffer)
             if magic != _MAGIC:
                 raise WireError("the bytes that came back are not a frame")
-            if header_bytes > MAX_HEADER_BYTES or body_bytes > self._left:
+            if header_bytes > MAX_HEADER_BYTES or header_bytes + body_bytes > self._left:
                 raise WireError("the values that came back are larger than allowed")
             split, end = _HEAD.size + header_bytes, _HEAD.size + header_bytes + body_bytes
             if len(self._buffer) < end:
                 break
             header = _parse_header(bytes(self._buffer[_HEAD.size : split]))
             frames.append((header, bytes(self._buffer[split:end])))
-            self._left -= body_bytes
+            self._left -= header_bytes + body_bytes
             del self._buffer[:end]
         return frames
 

@@ -6,6 +6,7 @@ import sys
 
 from chapterhouse.errors import GradingError
 from chapterhouse.grade.pool import WARM, Pool
+from chapterhouse.grade.protocol import Call, Job, Status
 
 LEVELS = ("strong", "medium", "none")
 
@@ -36,4 +37,16 @@ def probe() -> dict[str, tuple[bool, str]]:
         raise GradingError(
             "The sandbox needs Linux or macOS; this is Windows.", fix="use WSL 2 or Colab"
         )
-    return {"strong": (False, "not built"), "medium": (False, "not built"), "none": (True, "")}
+    return {level: _try(level) for level in LEVELS}
+
+
+def _try(level: str) -> tuple[bool, str]:
+    """Whether a level can run the smallest job."""
+    try:
+        with Pool(level, warm=()) as pool:
+            outcome = pool.run(Job("answer = 42", (Call("answer"),)))
+    except GradingError as error:
+        return False, error.found
+    if outcome.status is not Status.OK:
+        return False, outcome.failure.message if outcome.failure else outcome.status.value
+    return True, ""

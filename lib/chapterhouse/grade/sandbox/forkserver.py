@@ -56,6 +56,9 @@ class Backend(Protocol):
     def watch(self, pid: int) -> str | None:
         """Called often while a job runs: why it must end now, or None."""
 
+    def close(self) -> None:
+        """Remove what the level made for itself."""
+
 
 class Server:
     """Serves jobs until the grader closes its end.
@@ -97,6 +100,9 @@ class Server:
         finally:
             for pid in self._jobs:
                 self._backend.kill(pid)
+                os.waitpid(pid, 0)
+                self._backend.release(pid)
+            self._backend.close()
 
     def _take_job(self) -> bool:
         line, fds, _, _ = socket.recv_fds(self._control, 65536, 3)
@@ -221,9 +227,22 @@ def _warm(modules: list[str], paths: list[str]) -> list[str]:
         except ImportError:
             continue
         found.append(name)
-        if name == "torch":
-            sys.modules["torch"].set_num_threads(1)
+    if "torch" in found:
+        _exercise_torch(sys.modules["torch"])
     return found
+
+
+def _exercise_torch(torch: Any) -> None:
+    """One training step, so that what torch sets up at its first use is set up before the fork.
+
+    Some of that reads files which a job cannot see, such as /proc/cpuinfo.
+    """
+    torch.set_num_threads(1)
+    layers = (torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(72, 2))
+    model = torch.nn.Sequential(*layers)
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.zeros(2, 1, 8, 8)).square().sum().backward()
+    optimizer.step()
 
 
 def main() -> None:
@@ -236,7 +255,7 @@ def main() -> None:
     level = importlib.import_module(f"{ROOM}.sandbox.{settings['level']}")
     warmed = _warm(settings["warm"], settings["paths"])
     try:
-        backend = level.backend(warmed)
+        backend = level.backend(warmed, settings["use_cgroups"])
     except OSError as error:
         control.sendall(json.dumps({"broken": str(error)}).encode() + b"\n")
         return

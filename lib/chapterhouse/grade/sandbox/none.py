@@ -49,7 +49,10 @@ class NoWall:
         """Why a running job must end now, or None."""
         return None
 
+    def close(self) -> None:
+        """Nothing was made."""
 
-def backend(warmed: list[str]) -> NoWall:
+
+def backend(warmed: list[str], use_cgroups: bool) -> NoWall:
     """The level's backend; called once by the fork server."""
     return NoWall()
