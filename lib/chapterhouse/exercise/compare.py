@@ -20,7 +20,7 @@ def same(
         return f"{describe(value)} instead of {_expected_kind(expected)}{where}"
     if is_array(expected):
         fault = difference(as_array(value), as_array(expected), rtol=rtol, atol=atol)
-        return f"{fault}{where}" if fault else None
+        return (f"in {at}: {fault}" if at else fault) if fault else None
     if isinstance(expected, (list, tuple)):
         return _same_list(value, expected, rtol=rtol, atol=atol, at=at)
     if isinstance(expected, dict):

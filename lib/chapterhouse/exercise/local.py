@@ -46,8 +46,8 @@ class Check:
         for name, fault in faults:
             print(f"  ✔ {name}" if fault is None else f"  ✘ {name}: {fault}")
         passed = sum(fault is None for _, fault in faults)
-        print(f"{passed} of {len(faults)} visible cases pass.", end=" ")
-        print("Hidden cases are run when you hand in." if passed == len(faults) else "")
+        more = " Hidden cases are run when you hand in." if passed == len(faults) else ""
+        print(f"Visible cases that pass: {passed} of {len(faults)}.{more}")
 
 
 def run_case(case: Visible, namespace: Mapping[str, Any]) -> str | None:

@@ -27,16 +27,19 @@ try:
     from chapterhouse.exercise import check
 except ModuleNotFoundError:
 {install}
-    from chapterhouse.exercise import check
 
 # The visible cases of each exercise, as data: inputs, and what the reference returned for them.
 {cases}
 print("Ready. Write an answer, run it, then run the check cell below it.")"""
 
+_WHEEL = """\
+    %pip install -q --no-deps {wheel_url}
+    from chapterhouse.exercise import check"""
+
 _NO_WHEEL = """\
-    raise SystemExit(
-        "sprat is not installed. Install it from the site where you found this notebook: "
-        "the page about exercises gives the command."
+    raise ModuleNotFoundError(
+        "sprat is not installed here. Install it from the course: `pip install .` in a clone of "
+        "it, or the wheel that its site offers. Then restart the kernel and run this cell again."
     ) from None"""
 
 _HAND_IN = """\
@@ -114,7 +117,7 @@ def _introduction(exercises: Sequence[Exercise], slug: str, base_url: str) -> No
 
 
 def _setup(exercises: Sequence[Exercise], slug: str, wheel_url: str | None) -> NotebookNode:
-    install = f"    %pip install -q --no-deps {wheel_url}" if wheel_url else _NO_WHEEL
+    install = _WHEEL.format(wheel_url=wheel_url) if wheel_url else _NO_WHEEL
     loads = [
         f"check.load({exercise.id!r}, r'''{_visible(exercise)}''')"
         for exercise in exercises

@@ -58,5 +58,5 @@ def _lines(grade: Grade) -> list[str]:
         if case.given is not None:
             lines.append(f"      {case.inputs} gave {case.given}, expected {case.expected}")
     right = sum(case.verdict is Verdict.ACCEPTED for case in grade.cases)
-    lines.append(f"  {right} of {len(grade.cases)} visible cases pass.")
+    lines.append(f"  Visible cases that pass: {right} of {len(grade.cases)}.")
     return lines
