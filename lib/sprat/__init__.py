@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sprat.learner import Learner
     from sprat.loader import Loader
     from sprat.metrics import Metric
+    from sprat.onehot import OneHot
     from sprat.phases import Phase, TrainPhase, ValidPhase
     from sprat.sliders import scrub
     from sprat.tables import Table
@@ -66,6 +67,7 @@ _NAMES = {
     "learner": ("Learner",),
     "loader": ("Loader",),
     "metrics": ("Metric",),
+    "onehot": ("OneHot",),
     "phases": ("Phase", "TrainPhase", "ValidPhase"),
     "sliders": ("scrub",),
     "tables": ("Table",),
