@@ -24,10 +24,12 @@ from chapterhouse.exercise.source import (
 )
 
 _MARKER = re.compile(
-    r"^[ \t]*(?:#+|<!--)[ \t]*(?P<kind>exercise|check|chapter|setup|hand in)[ \t]*:"
-    r"[ \t]*(?P<id>[^\s>]*?)[ \t]*(?:-->)?[ \t]*$",
+    r"^[ \t]{0,20}(?:#{1,6}|<!--)[ \t]{0,9}(?P<kind>exercise|check|chapter|setup|hand in)"
+    r"[ \t]{0,9}:[ \t]{0,9}(?P<id>[^\s>]{0,80}?)[ \t]{0,9}(?:-->)?[ \t]{0,20}$",
     re.IGNORECASE | re.MULTILINE,
 )
+# More notes than this on one answer help nobody.
+_MAX_REPAIRS = 20
 _FENCE = re.compile(r"^```[\w ]*\n(.*?)\n```\s*$", re.DOTALL | re.MULTILINE)
 
 
@@ -154,7 +156,7 @@ def _answer(exercise: Wanted, pieces: list[_Piece], notes: list[str]) -> Answer:
     source, offset = _complete(exercise, text, pieces, chosen, used, repairs)
     if len(source) > MAX_SOURCE_CHARACTERS:
         source = text
-    return Answer(exercise.id, source, tuple(dict.fromkeys(repairs)), offset)
+    return Answer(exercise.id, source, tuple(dict.fromkeys(repairs))[:_MAX_REPAIRS], offset)
 
 
 def _manual(exercise: Wanted, own: list[_Piece], repairs: list[str]) -> Answer:

@@ -25,7 +25,7 @@ from chapterhouse.errors import ExerciseError
 from chapterhouse.exercise.cells import parse, read_bytes
 from chapterhouse.exercise.extract import Answer, Wanted, extract
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 10.0
 MEMORY_BYTES = 2 * 1024**3
 _SIZE = struct.Struct(">Q")
 
@@ -53,6 +53,7 @@ class Reader:
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Reader:
+        self._start()
         return self
 
     def __exit__(

@@ -177,6 +177,7 @@ def _grade(arguments: argparse.Namespace) -> int:
             print(report.details(one) if full else report.line(one), flush=True)
 
     with _official(arguments.level, accept_none=arguments.accept_no_sandbox) as sandbox:
+        grader.Grader(exercises, sandbox).warm()
         began = time.monotonic()
         reports = grader.grade_files(
             files,

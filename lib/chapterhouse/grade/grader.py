@@ -57,6 +57,11 @@ class Grader:
         self._by_id = {exercise.id: exercise for exercise in self.exercises}
         self._references = {}
 
+    def warm(self) -> None:
+        """Import what the exercises' cases need (torch takes seconds), so that no answer waits."""
+        for exercise in self.exercises:
+            exercise.cases(0)
+
     def grade_answer(self, answer: Answer, *, seed: int) -> Grade:
         """The grade of one answer; a failure of ours is the verdict `BROKEN`, not an exception."""
         exercise = self._by_id[answer.exercise]

@@ -48,6 +48,7 @@ def verify(
     sandbox: Sandbox,
     *,
     jobs: int = 1,
+    submissions: bool = True,
     each: Callable[[Finding], None] | None = None,
 ) -> list[Finding]:
     """Try everything that an exercise claims; all findings, good and bad.
@@ -56,6 +57,7 @@ def verify(
         exercise: which one.
         sandbox: where its submissions run.
         jobs: how many run at a time.
+        submissions: whether to run the example submissions, too.
         each: called with each finding as it is made.
     """
     findings: list[Finding] = []
@@ -79,7 +81,7 @@ def verify(
     note("the starter earns nothing", _starter_fault(exercise, grader))
     note("there are submissions of both kinds", _balance(exercise))
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
-        files = exercise.submissions()
+        files = exercise.submissions() if submissions else []
         for path, fault in zip(
             files, pool.map(lambda p: submission_fault(exercise, p, grader), files), strict=True
         ):
