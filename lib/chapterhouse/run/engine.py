@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
 from chapterhouse.course import Course
+from chapterhouse.errors import RunError
 from chapterhouse.notebook import tags
 from chapterhouse.run import kernel
 from chapterhouse.run.record import CellTime
@@ -26,7 +28,8 @@ NAME = "chapterhouse"
 class Session:
     """One execution, shared by whoever started it and the engine that carries it out.
 
-    `cells` are the executed cells, also when the execution failed; `at` is the cell that runs.
+    `cells` are the executed cells, also when the execution failed; `at` is the cell that runs,
+    `death` how the kernel ended if it died by itself.
     """
 
     course: Course
@@ -37,6 +40,7 @@ class Session:
     times: list[CellTime] = field(default_factory=list)
     language_info: dict[str, Any] = field(default_factory=dict)
     at: int = 0
+    death: str = ""
 
 
 class ChapterClient(PapermillNotebookClient):
@@ -64,7 +68,7 @@ class ChapterClient(PapermillNotebookClient):
                 **kwargs,
             )
         provisioner: Any = self.km.provisioner if self.km else None
-        self.session.watch.begin(int(provisioner.pid))
+        self.session.watch.begin(provisioner.process)
 
     def _cleanup_kernel(self) -> None:
         self.session.watch.end()
@@ -78,6 +82,9 @@ class ChapterClient(PapermillNotebookClient):
         started = time.perf_counter()
         try:
             return super().execute_cell(cell, cell_index, **kwargs)
+        except DeadKernelError:
+            session.death = session.watch.cause_of_death()  # asked before we kill what is left
+            raise
         finally:
             if cell.cell_type == "code":
                 spent_s = round(time.perf_counter() - started, 4)
@@ -94,7 +101,14 @@ class ChapterClient(PapermillNotebookClient):
             f".report({str(self.session.room.report)!r})"
         )
         # The chapter's own time limit guards this too: the watch still runs.
-        self.wait_for_reply(self.kc.execute(question, silent=True, store_history=False))
+        reply = self.wait_for_reply(self.kc.execute(question, silent=True, store_history=False))
+        answer = reply["content"] if reply else {}
+        if answer.get("status") != "ok":
+            raise RunError(
+                f"The kernel could not write {self.session.room.report}: "
+                f"{answer.get('ename', 'no answer')} {answer.get('evalue', '')}.",
+                fix="check that the disk has space, then run the chapter again",
+            )
 
     def process_message(self, msg: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Take one message of the kernel into the notebook, and count its size."""

@@ -228,6 +228,9 @@ def _run_one(work: _Work, plan: Plan) -> None:
         trouble = from_os_error(error)
         work.end(Row(plan.slug, "failed", error=trouble.found), f"{plan.path}: {trouble}")
         return
+    except ChapterhouseError as error:
+        work.end(Row(plan.slug, "failed", error=error.found), f"{plan.path}: {error}")
+        return
     except Exception as error:
         # Ours, not the chapter's. The other chapters still run, and nothing is hidden.
         story = f"{plan.path}: chapterhouse broke on it: {type(error).__name__}: {error}"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from chapterhouse.run.engine import Session
     from chapterhouse.run.plan import Plan
 
-_MOST_OUTPUT = 4000  # characters of a cell's output shown before the error
+_MOST_OUTPUT = 2000  # characters of a cell's output shown before the error
 _LOG_LINES = 12
 
 
@@ -59,14 +59,16 @@ def describe(
     """Tell what `error`, raised while `session` executed `plan`, means."""
     breach = session.watch.breach
     ename = getattr(error, "ename", "")
+    traceback = "\n".join(getattr(error, "traceback", ()))
     if breach:
-        reason = breach
+        reason, traceback = breach, ""
     elif ename:
         reason = strip_ansi(f"{ename}: {getattr(error, 'evalue', '')}").rstrip(": ")
     elif not session.cells or not session.watch.seen:
         reason = f"its kernel did not start: {error}"
     else:
-        reason = "its kernel died" + _last_words(session.room.log)
+        reason = f"its kernel died ({session.death or error})"
+        traceback = _last_words(session.room.log)
     number, cell_id, source = _place(plan, session)
     return Failure(
         path=plan.path,
@@ -76,7 +78,7 @@ def describe(
         source=source,
         output=_output(session, outputs),
         reason=reason,
-        traceback="" if breach else "\n".join(getattr(error, "traceback", ())),
+        traceback=traceback,
     )
 
 
@@ -111,10 +113,13 @@ def _output(session: Session, outputs: list[list[dict[str, Any]]]) -> str:
 def _last_words(log: Path) -> str:
     """What the kernel's process wrote as it died, if anything."""
     try:
-        lines = log.read_text(errors="replace").strip().splitlines()[-_LOG_LINES:]
+        lines = log.read_text(errors="replace").strip().splitlines()
     except OSError:
         return ""
-    return "; it said:\n" + _indent("\n".join(lines)) if lines else ""
+    # A crash report names the innermost call first; anything else ends with what matters.
+    crash = [i for i, line in enumerate(lines) if line.startswith("Fatal Python error")]
+    lines = lines[crash[-1] :][:_LOG_LINES] if crash else lines[-_LOG_LINES:]
+    return "\n".join(lines)
 
 
 def _indent(text: str) -> str:

@@ -7,6 +7,7 @@ chapter's own process, so it needs only the standard library and leaves no name 
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ def main() -> None:
     """Start the kernel in this process."""
     die_with(int(os.environ.pop(RUNNER_PID, "0")))
     note_opened_files(os.environ.get(ROOT, ""))
+    # ipykernel takes descriptor 2 for its own; a copy of it still reaches the runner's log.
+    faulthandler.enable(file=os.fdopen(os.dup(2), "w"), all_threads=False)
     from ipykernel.kernelapp import launch_new_instance
 
     launch_new_instance()

@@ -8,16 +8,16 @@ dropped as a terminal would. Colours stay; commands that move the cursor go.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 _CURSOR = re.compile(r"\x1b\[[0-9;?]*[A-HJKSTfhlnsu]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_BACKSPACE = re.compile(r"[^\n]\x08")
-_OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
 _ADDRESS = re.compile(r"\bat 0x[0-9a-fA-F]{6,16}\b")
-_CELL_FILE = re.compile(r"/[^\s\"'<>]*?/ipykernel_\d+/\d+\.py")
+# Every pattern here starts with a fixed text: outputs can be megabytes on one line.
+_CELL_FILE = re.compile(re.escape(tempfile.gettempdir()) + r"/ipykernel_\d+/\d+\.py")
 _WALL_TIME = re.compile(r"^(?:CPU times: user|Wall time:|CPU time:).*\n?", re.MULTILINE)
 _TEXT_MIMES = ("text/plain", "text/html", "text/markdown", "text/latex", "image/svg+xml")
 
@@ -37,11 +37,24 @@ def clean_text(text: str, folders: Mapping[str, str]) -> str:
 
 def clean_stream(text: str, folders: Mapping[str, str]) -> str:
     """What a terminal would show at the end of a stream, without ``%%time`` lines."""
-    text = _CURSOR.sub("", text)
-    while (shorter := _BACKSPACE.sub("", text)) != text:
-        text = shorter
-    text = _OVERWRITTEN.sub("", text.replace("\r\n", "\n"))
+    lines = _CURSOR.sub("", text).replace("\r\n", "\n").split("\n")
+    text = "\n".join(_last_state(line) for line in lines)
     return clean_text(_WALL_TIME.sub("", text), folders)
+
+
+def _last_state(line: str) -> str:
+    """What is left of a line that was written over by carriage returns and backspaces."""
+    states = [state for state in line.split("\r") if state]
+    last = states[-1] if states else ""
+    if "\b" not in last:
+        return last
+    kept: list[str] = []
+    for character in last:
+        if character != "\b":
+            kept.append(character)
+        elif kept:
+            kept.pop()
+    return "".join(kept)
 
 
 def clean_outputs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 import time
 
@@ -31,6 +32,7 @@ class Watch:
         self.cpu_s = 0.0
         self._stop = stop
         self._ended = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
         self._kernel: psutil.Process | None = None
         self._children: list[psutil.Process] = []
         self._output_bytes = 0
@@ -42,12 +44,22 @@ class Watch:
         """Whether there has been a kernel to watch."""
         return self._kernel is not None
 
-    def begin(self, pid: int) -> None:
-        """Start to watch the kernel with this process id, which leads its own process group."""
+    def begin(self, process: subprocess.Popen[bytes]) -> None:
+        """Start to watch a kernel, which leads its own process group."""
         self._started = time.monotonic()
+        self._process = process
         with contextlib.suppress(psutil.Error):
-            self._kernel = psutil.Process(pid)
+            self._kernel = psutil.Process(process.pid)
             self._thread.start()
+
+    def cause_of_death(self) -> str:
+        """How the kernel's process ended, if it ended by itself: ``exit code 3``, ``SIGSEGV``."""
+        code = self._process.poll() if self._process else None
+        if code is None:
+            return "no reason known"
+        if code == -signal.SIGKILL:
+            return "SIGKILL; the machine may have run out of memory"
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
     def end(self) -> None:
         """Kill what is left of the kernel and its children, and stop watching."""

@@ -1,0 +1,225 @@
+"""What runs again and what does not: prose never, code always, a library file where it was used."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from chapterhouse import notebook as nb
+from chapterhouse.course import Course
+from chapterhouse.run import cache, trace
+from chapterhouse.run.executor import run_course
+from chapterhouse.run.record import Run, executed_path
+from chapterhouse.run.status import inspect, render
+from chapterhouse.testing import FakeExecute, make_course, make_notebook
+
+USED = ["lib/tiny/__init__.py", "lib/tiny/a.py"]
+
+
+@pytest.fixture
+def course(tmp_path) -> Course:
+    chapters = {
+        "01_one": make_notebook(["print(1)", "x = 2"]),
+        "02_two": make_notebook(["print(2)"]),
+    }
+    library = {"__init__.py": "", "a.py": "A = 1\n", "b.py": "B = 1\n"}
+    return make_course(tmp_path, chapters, library=library)
+
+
+@pytest.fixture
+def fake() -> FakeExecute:
+    return FakeExecute(
+        stdout={"01_one": "hello\n"}, used={"01_one": USED, "02_two": ["lib/tiny/b.py"]}
+    )
+
+
+def run(course: Course, fake: FakeExecute, *names: str, **settings) -> dict[str, str]:
+    """slug → status of a fresh process's run."""
+    trace.version_of.cache_clear()
+    report = run_course(course, names, screen=io.StringIO(), execute=fake, jobs=1, **settings)
+    return {row.slug: row.status for row in report.rows}
+
+
+def edit(course: Course, slug: str, change: Callable[[nb.NotebookNode], None]) -> None:
+    path = course.chapters / f"{slug}.ipynb"
+    notebook = nb.read(path)
+    change(notebook)
+    nb.write(notebook, path)
+
+
+def states(course: Course) -> dict[str, tuple[str, tuple[str, ...]]]:
+    return {row.slug: (row.state, row.reasons) for row in inspect(course)}
+
+
+def test_a_second_run_takes_what_the_first_one_made(course, fake) -> None:
+    assert run(course, fake) == {"01_one": "ran", "02_two": "ran"}
+    assert run(course, fake) == {"01_one": "cached", "02_two": "cached"}
+    assert sorted(fake.calls) == ["01_one", "02_two"]
+
+
+def test_force_runs_again(course, fake) -> None:
+    run(course, fake)
+    assert run(course, fake, "1", force=True) == {"01_one": "ran"}
+
+
+def test_an_edit_of_the_prose_runs_nothing_and_is_in_the_executed_copy(course, fake) -> None:
+    run(course, fake)
+    edit(course, "01_one", lambda n: n.cells[0].update(source="# Another title"))
+    assert run(course, fake)["01_one"] == "cached"
+    executed = nb.read(executed_path(course, "fast", "01_one"))
+    assert executed.cells[0].source == "# Another title"
+    assert executed.cells[1].outputs[0].text == "hello\n"
+
+
+def test_a_new_markdown_cell_moves_the_outputs_with_their_cells(course, fake) -> None:
+    run(course, fake)
+    new = nbformat.v4.new_markdown_cell("More.", id="new")
+    edit(course, "01_one", lambda n: n.cells.insert(1, new))
+    assert run(course, fake)["01_one"] == "cached"
+    executed = nb.read(executed_path(course, "fast", "01_one"))
+    assert executed.cells[2].outputs[0].text == "hello\n"
+
+
+def test_an_edit_of_the_code_runs_that_chapter(course, fake) -> None:
+    run(course, fake)
+    edit(course, "01_one", lambda n: n.cells[2].update(source="print(3)"))
+    assert states(course)["01_one"] == ("stale", ("cell 3 changed",))
+    assert run(course, fake) == {"01_one": "ran", "02_two": "cached"}
+
+
+def test_going_back_finds_the_older_result(course, fake) -> None:
+    run(course, fake)
+    edit(course, "01_one", lambda n: n.cells[2].update(source="print(3)"))
+    run(course, fake)
+    edit(course, "01_one", lambda n: n.cells[2].update(source="print(1)"))
+    assert run(course, fake)["01_one"] == "cached"
+
+
+def test_another_cell_and_another_tag_are_changes(course, fake) -> None:
+    run(course, fake)
+    edit(course, "02_two", lambda n: n.cells[2].metadata.update(tags=["raises-exception"]))
+    edit(course, "01_one", lambda n: n.cells.pop())
+    assert states(course)["02_two"][0] == "stale"
+    assert states(course)["01_one"][1] == ("2 code cells, 3 before",)
+
+
+def test_a_tag_that_only_shows_is_no_change(course, fake) -> None:
+    run(course, fake)
+    edit(course, "02_two", lambda n: n.cells[2].metadata.update(tags=["hide-input"]))
+    assert run(course, fake)["02_two"] == "cached"
+
+
+def test_a_library_file_runs_only_the_chapters_that_used_it(course, fake) -> None:
+    run(course, fake)
+    (course.root / "lib/tiny/a.py").write_text("A = 2\n")
+    assert states(course) == {
+        "01_one": ("stale", ("lib/tiny/a.py changed",)),
+        "02_two": ("fresh", ()),
+    }
+    assert run(course, fake) == {"01_one": "ran", "02_two": "cached"}
+
+
+def test_a_library_file_that_is_gone_is_a_change(course, fake) -> None:
+    run(course, fake)
+    (course.root / "lib/tiny/b.py").unlink()
+    assert states(course)["02_two"] == ("stale", ("lib/tiny/b.py is gone",))
+
+
+def test_another_parameter_is_another_result(course, fake) -> None:
+    run(course, fake)
+    assert run(course, fake, "1", overrides=["epochs=9"]) == {"01_one": "ran"}
+    assert run(course, fake, "1") == {"01_one": "cached"}
+    assert run(course, fake, "1", overrides=["epochs=9"]) == {"01_one": "cached"}
+
+
+def test_profiles_keep_their_own_results(course, fake) -> None:
+    run(course, fake)
+    assert run(course, fake, "1", profile="full") == {"01_one": "ran"}
+    assert executed_path(course, "full", "01_one").is_file()
+
+
+def test_another_version_of_a_package_is_a_change(course, fake, monkeypatch) -> None:
+    run(course, fake)
+    edit_result(course, "01_one", lambda r: r["used"].update(distributions={"numpy": "1.0"}))
+    monkeypatch.setattr(trace.metadata, "version", lambda name: "2.0")
+    trace.version_of.cache_clear()
+    assert states(course)["01_one"] == ("stale", ("numpy 1.0 → 2.0",))
+    trace.version_of.cache_clear()
+
+
+def test_another_python_is_a_change(course, fake, monkeypatch) -> None:
+    run(course, fake)
+    other = {**trace.machine(), "python": "3.99.0"}
+    monkeypatch.setattr(trace, "machine", lambda: other)
+    state, reasons = states(course)["01_one"]
+    assert state == "stale"
+    assert reasons[0].endswith("→ 3.99.0")
+
+
+def edit_result(course: Course, slug: str, change: Callable[[dict], None]) -> Path:
+    (path,) = (cache.Cache(course).folder / "fast" / slug).glob("*.json")
+    fields = json.loads(path.read_text())
+    change(fields)
+    path.write_text(json.dumps(fields))
+    return path
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", "null", '{"format": 1}', '{"format": 0}'])
+def test_a_damaged_result_is_made_again(course, fake, damage) -> None:
+    run(course, fake)
+    edit_result(course, "01_one", lambda fields: None).write_text(damage)
+    assert run(course, fake)["01_one"] == "ran"
+
+
+def test_a_library_edited_during_the_run_is_not_kept(course, fake) -> None:
+    def execute(plan, course, **settings):
+        (course.root / "lib/tiny/a.py").write_text("A = 3\n")
+        return fake(plan, course, **settings)
+
+    run_course(course, ["1"], screen=io.StringIO(), execute=execute)
+    assert Run.load(executed_path(course, "fast", "01_one", ".json")).key == ""
+    assert run(course, fake, "1") == {"01_one": "ran"}
+
+
+def test_old_results_are_forgotten(course, fake) -> None:
+    for number in range(cache._KEPT + 3):
+        run(course, fake, "1", overrides=[f"epochs={number}"])
+    kept = list((cache.Cache(course).folder / "fast" / "01_one").glob("*.json"))
+    assert len(kept) == cache._KEPT
+
+
+def test_an_unchanged_copy_keeps_its_time(course, fake) -> None:
+    run(course, fake)
+    path = executed_path(course, "fast", "01_one")
+    before = path.stat().st_mtime_ns
+    run(course, fake)
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_lost_copy_comes_back_without_a_run(course, fake) -> None:
+    run(course, fake)
+    path = executed_path(course, "fast", "01_one")
+    before = path.read_bytes()
+    path.unlink()
+    assert run(course, fake)["01_one"] == "cached"
+    assert path.read_bytes() == before
+
+
+def test_status_of_what_never_ran_and_of_what_is_broken(course, fake) -> None:
+    (course.chapters / "02_two.ipynb").write_text("{")
+    rows = inspect(course)
+    assert [(row.slug, row.state) for row in rows] == [("01_one", "new"), ("02_two", "broken")]
+    assert "02_two  broken" in render(rows)
+
+
+def test_status_of_what_failed_last_time(course, fake) -> None:
+    fake.failing = {"01_one"}
+    run(course, fake)
+    state, reasons = states(course)["01_one"]
+    assert state == "failed"
+    assert "as scripted" in reasons[0]
