@@ -250,7 +250,8 @@ class Conversation:
         status = self._status
         if report.get("broken") and status not in (Status.OK, Status.COMPILE):
             status, self._failure = Status.BROKEN, Failure("Sandbox", clean(str(report["broken"])))
-        elif status is None:
+        elif status is None or (status is Status.TIME and report.get("reason") == "memory"):
+            # Processes that are killed for their memory can leave others waiting for them.
             status = self._early_end(report)
         elif status is Status.OK:
             if report.get("reason") == "memory":

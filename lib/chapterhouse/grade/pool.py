@@ -27,8 +27,6 @@ _START_S = 120.0
 _END_S = 10.0
 _ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
-    "HOME": "/tmp",
-    "TMPDIR": "/tmp",
     "USER": "student",
     "LANG": "C.UTF-8",
     "OMP_NUM_THREADS": "1",
@@ -54,8 +52,8 @@ class Pool:
         self._lock = threading.Lock()
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        # A file, not a pipe: nobody reads it unless the server fails, and a full pipe would stop it.
-        self._complaints = tempfile.TemporaryFile()
+        # Libraries that keep a cache at home must not find the grader's, nor leave theirs there.
+        self._home = tempfile.TemporaryDirectory(prefix="sprat-grading-")
         with self._lock:
             self._start()
 
@@ -79,11 +77,13 @@ class Pool:
         """End the server, and with it every job."""
         with self._lock:
             self._stop()
-            self._complaints.close()
+            self._home.cleanup()
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
+        home = self._home.name
         settings = {
+            "home": home,
             "level": self.level,
             "warm": self._warm,
             "use_cgroups": self._use_cgroups,
@@ -91,14 +91,15 @@ class Pool:
             "control": theirs.fileno(),
         }
         script = Path(__file__).parent / "sandbox" / "forkserver.py"
-        with theirs:
+        # A file, not a pipe: nobody reads it unless the server fails, and a full pipe blocks.
+        with theirs, (Path(home) / "stderr").open("wb") as complaints:
             self._server = subprocess.Popen(
                 [sys.executable, "-I", str(script), json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=self._complaints,
+                stderr=complaints,
                 pass_fds=(theirs.fileno(),),
-                env=_ENVIRONMENT,
+                env=_ENVIRONMENT | {"HOME": home, "TMPDIR": home},
                 cwd="/",
                 start_new_session=True,
             )
@@ -119,8 +120,8 @@ class Pool:
 
     def _last_words(self) -> str:
         """The end of what a server that failed wrote."""
-        self._complaints.seek(0)
-        return clean(self._complaints.read()[-2000:].decode(errors="replace")).strip()
+        said = (Path(self._home.name) / "stderr").read_bytes()
+        return clean(said[-2000:].decode(errors="replace")).strip()
 
     def _send(self, job: Job, conversation: Conversation) -> None:
         if self._server is None or self._server.poll() is not None:

@@ -190,8 +190,8 @@ def _encode_str(encoder: Encoder, value: str, depth: int) -> str:
 
 
 def _encode_bytes(encoder: Encoder, value: bytes, depth: int) -> dict[str, int]:
+    encoder.spend(memoryview(value).nbytes)  # before it is copied
     plain = bytes(memoryview(value))
-    encoder.spend(len(plain))
     encoder.buffers.append(plain)
     return {"bytes": len(plain)}
 

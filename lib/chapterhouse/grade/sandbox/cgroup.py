@@ -44,11 +44,16 @@ class Groups:
             )
             if peak is not None:
                 used["peak_memory_bytes"] = peak
-            events = folder / ("memory.events" if self.unified else "memory.oom_control")
-            if re.search(r"^oom_kill [1-9]", _text(events), re.MULTILINE):
-                used["reason"] = "memory"
+        if self.check(pid):
+            used["reason"] = "memory"
+        for folder in self._of(pid):
             _remove(folder)
         return used
+
+    def check(self, pid: int) -> str | None:
+        """Why a job must end now, or None: the kernel has killed one of its processes."""
+        events = self._of(pid)[0] / ("memory.events" if self.unified else "memory.oom_control")
+        return "memory" if re.search(r"^oom_kill [1-9]", _text(events), re.MULTILINE) else None
 
     def _of(self, pid: int) -> list[Path]:
         return [folder / f"{_PREFIX}{os.getpid()}-{pid}" for folder in self.folders]

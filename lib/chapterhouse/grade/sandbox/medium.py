@@ -1,22 +1,18 @@
 """Level ``medium``: Landlock, seccomp and rlimits, for hosts that forbid user namespaces.
 
 Threat model: as in `strong`, with these differences. The submission runs as the grader's user and
-sees the machine's process numbers, so seccomp refuses every signal to another process, every new
-process, and every socket but a pair. Landlock leaves it only what Python needs to read, and one
-scratch folder that is removed afterwards. Where the grader is root, the submission keeps the user
-but no capability. Nothing outlives it, because it is one process.
+sees the machine's process numbers and the names of its files, so seccomp refuses every signal to
+another process, every new process, every socket but a pair, and every change to a file's mode or
+times. Landlock leaves it only what Python needs to read, and nothing to write. Where the grader is
+root, the submission keeps the user but no capability. Nothing outlives it: it is one process.
 
-Weaker: scratch files share the machine's disk (each is limited in size, all together only by the
-time limit); times and names of the machine can be read. Data loaders with workers do not work.
+So data loaders with workers and temporary files do not work here.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from . import cgroup, kernel, landlock, rlimits, root, seccomp
@@ -30,9 +26,7 @@ class Medium:
     def __init__(self, warmed: list[str], use_cgroups: bool) -> None:
         landlock.abi()
         self._shown = root.sources(warmed)
-        self._groups = cgroup.find() if use_cgroups else None
-        self._watcher = cgroup.Watcher()
-        self._scratch = Path(tempfile.mkdtemp(prefix="sprat-grading-"))
+        self._limiter = (cgroup.find() if use_cgroups else None) or cgroup.Watcher()
 
     def clone(self) -> int:
         """Fork; 0 in the child."""
@@ -42,19 +36,14 @@ class Medium:
         return pid
 
     def admit(self, pid: int, limits: dict[str, Any]) -> None:
-        """Give the waiting child its scratch folder and its control group."""
-        (self._scratch / str(pid)).mkdir()
-        (self._groups or self._watcher).create(pid, limits)
+        """Give the waiting child its control group."""
+        self._limiter.create(pid, limits)
 
     def enter(self, limits: dict[str, Any]) -> None:
         """Build the walls, from the outermost in."""
-        scratch = str(self._scratch / str(os.getpid()))
         os.setsid()
         os.umask(0o077)
-        os.chdir(scratch)
-        for name in ("HOME", "TMPDIR"):
-            os.environ[name] = scratch
-        tempfile.tempdir = scratch
+        os.chdir("/")
         if os.geteuid() == 0:
             kernel.drop_bounding_set()
         kernel.drop_capabilities()
@@ -63,7 +52,7 @@ class Medium:
         rlimits.apply(limits, count_processes=False)
         kernel.forbid_new_privileges()
         own = f"/proc/{os.getpid()}"
-        landlock.restrict([*self._shown, *root.DEVICES, own], [scratch, "/dev/null"])
+        landlock.restrict([*self._shown, *root.DEVICES, own], ["/dev/null"])
         seccomp.install(seccomp.build(own_pid=os.getpid()))
 
     def kill(self, pid: int) -> None:
@@ -71,17 +60,15 @@ class Medium:
         os.kill(pid, signal.SIGKILL)
 
     def release(self, pid: int) -> dict[str, Any]:
-        """What a finished job used; its folder and control group are removed."""
-        shutil.rmtree(self._scratch / str(pid), ignore_errors=True)
-        return (self._groups or self._watcher).release(pid)
+        """What a finished job used; its control group is removed."""
+        return self._limiter.release(pid)
 
     def watch(self, pid: int) -> str | None:
         """Why a running job must end now, or None."""
-        return None if self._groups else self._watcher.check(pid)
+        return self._limiter.check(pid)
 
     def close(self) -> None:
-        """Remove the scratch folder."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        """Nothing was made."""
 
 
 def backend(warmed: list[str], use_cgroups: bool) -> Medium:

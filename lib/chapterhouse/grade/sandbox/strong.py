@@ -49,8 +49,7 @@ class Strong:
         landlock.abi()
         self._shown = root.sources(warmed)
         self._filter = seccomp.build()
-        self._groups = cgroup.find() if use_cgroups else None
-        self._watcher = cgroup.Watcher()
+        self._limiter = (cgroup.find() if use_cgroups else None) or cgroup.Watcher()
         self._is_root = os.geteuid() == 0
 
     def clone(self) -> int:
@@ -71,7 +70,7 @@ class Strong:
             users, groups = f"{_NOBODY} {user} 1\n", f"{_NOBODY} {group} 1\n"
         (proc / "uid_map").write_text(users)
         (proc / "gid_map").write_text(groups)
-        (self._groups or self._watcher).create(pid, limits)
+        self._limiter.create(pid, limits)
 
     def enter(self, limits: dict[str, Any]) -> None:
         """Build the walls, from the outermost in."""
@@ -89,6 +88,7 @@ class Strong:
         kernel.die_with_parent()
         kernel.hide_memory()
         os.chdir("/tmp")
+        os.environ.update(HOME="/tmp", TMPDIR="/tmp")
         rlimits.apply(limits, count_processes=True)
         kernel.forbid_new_privileges()
         landlock.restrict(root.readable(), [*root.SCRATCH, "/dev/null"])
@@ -100,11 +100,11 @@ class Strong:
 
     def release(self, pid: int) -> dict[str, Any]:
         """What a finished job used; its control group is removed."""
-        return (self._groups or self._watcher).release(pid)
+        return self._limiter.release(pid)
 
     def watch(self, pid: int) -> str | None:
         """Why a running job must end now, or None."""
-        return None if self._groups else self._watcher.check(pid)
+        return self._limiter.check(pid)
 
     def close(self) -> None:
         """Nothing lasts: the kernel removes a namespace with its last process."""

@@ -47,12 +47,12 @@ ALLOWED = """
     epoll_pwait2=441/441 eventfd=284/- eventfd2=290/19 timerfd_create=283/85
     timerfd_settime=286/86 timerfd_gettime=287/87 timer_create=222/107 timer_settime=223/110
     timer_gettime=224/108 timer_getoverrun=225/109 timer_delete=226/111 signalfd=282/-
-    signalfd4=289/74 getrandom=318/278 memfd_create=319/279 restart_syscall=219/128
-    copy_file_range=326/285 sendfile=40/71 splice=275/76 tee=276/77 fallocate=285/47
-    fadvise64=221/223 readahead=187/213 statfs=137/43 fstatfs=138/44 membarrier=324/283
-    close_range=436/436 pidfd_open=434/434 sendmsg=46/211 recvmsg=47/212 sendto=44/206
-    recvfrom=45/207 sendmmsg=307/269 recvmmsg=299/243 shutdown=48/210 getsockname=51/204
-    getpeername=52/205 setsockopt=54/208 getsockopt=55/209
+    signalfd4=289/74 getrandom=318/278 restart_syscall=219/128 copy_file_range=326/285
+    sendfile=40/71 splice=275/76 tee=276/77 fallocate=285/47 fadvise64=221/223 readahead=187/213
+    statfs=137/43 fstatfs=138/44 membarrier=324/283 close_range=436/436 pidfd_open=434/434
+    sendmsg=46/211 recvmsg=47/212 sendto=44/206 recvfrom=45/207 sendmmsg=307/269
+    recvmmsg=299/243 shutdown=48/210 getsockname=51/204 getpeername=52/205 setsockopt=54/208
+    getsockopt=55/209
 """
 
 # New processes by their old names; `clone` is examined.
@@ -79,17 +79,17 @@ METADATA = """
 
 # Answered with EPERM: what a program may try in good faith, and what nobody here needs.
 REFUSED = """
-    execve=59/221 execveat=322/281 setuid=105/146 setgid=106/144 setreuid=113/145
-    setregid=114/143 setresuid=117/147 setresgid=119/149 setgroups=116/159 setfsuid=122/151
-    setfsgid=123/152 capset=126/91 chown=92/- fchown=93/55 lchown=94/- fchownat=260/54
-    mknod=133/- mknodat=259/33 syslog=103/116 vhangup=153/58 seccomp=317/277 personality=135/92
-    setpriority=141/140 sched_setscheduler=144/119 sched_setparam=142/118 sched_setattr=314/274
-    ioprio_set=251/30 mlock=149/228 mlockall=151/230 mlock2=325/284 shmget=29/194 shmat=30/196
-    shmctl=31/195 msgget=68/186 semget=64/190 mq_open=240/180 setxattr=188/5 lsetxattr=189/6
-    fsetxattr=190/7 inotify_init=253/- inotify_init1=294/26 inotify_add_watch=254/27
-    fanotify_init=300/262 rt_sigqueueinfo=129/138 rt_tgsigqueueinfo=297/240
-    pidfd_send_signal=424/424 migrate_pages=256/238 move_pages=279/239 mbind=237/235
-    set_mempolicy=238/237 remap_file_pages=216/234
+    memfd_create=319/279 execve=59/221 execveat=322/281 setuid=105/146 setgid=106/144
+    setreuid=113/145 setregid=114/143 setresuid=117/147 setresgid=119/149 setgroups=116/159
+    setfsuid=122/151 setfsgid=123/152 capset=126/91 chown=92/- fchown=93/55 lchown=94/-
+    fchownat=260/54 mknod=133/- mknodat=259/33 syslog=103/116 vhangup=153/58 seccomp=317/277
+    personality=135/92 setpriority=141/140 sched_setscheduler=144/119 sched_setparam=142/118
+    sched_setattr=314/274 ioprio_set=251/30 mlock=149/228 mlockall=151/230 mlock2=325/284
+    shmget=29/194 shmat=30/196 shmctl=31/195 msgget=68/186 semget=64/190 mq_open=240/180
+    setxattr=188/5 lsetxattr=189/6 fsetxattr=190/7 inotify_init=253/- inotify_init1=294/26
+    inotify_add_watch=254/27 fanotify_init=300/262 rt_sigqueueinfo=129/138
+    rt_tgsigqueueinfo=297/240 pidfd_send_signal=424/424 migrate_pages=256/238 move_pages=279/239
+    mbind=237/235 set_mempolicy=238/237 remap_file_pages=216/234
 """
 
 # The process is killed: no exercise calls these, and an attack does.
