@@ -59,6 +59,7 @@ class Directive:
     indent: str
     text: str
     line: int
+    closed: bool = True
 
     @property
     def classes(self) -> list[str]:
@@ -148,6 +149,7 @@ def _fence(lines: list[str], opened: re.Match[str], *, closed: bool, line: int) 
         indent=opened["indent"],
         text=text,
         line=line + 1,
+        closed=closed,
     )
 
 
@@ -217,12 +219,23 @@ def rewrite(
             case Directive() if (new := directive(block)) is not None:
                 parts.append(textwrap.indent(new, block.indent))
             case Directive() if block.name not in LITERAL_DIRECTIVES:
-                first, *rest = block.text.split("\n")
-                inner = rewrite("\n".join(rest[:-1]), role=role, directive=directive)
-                parts.append("\n".join([replace_roles(first, role), inner, *rest[-1:]]))
+                parts.append(_rewrite_inside(block, role, directive))
             case _:
                 parts.append(block.text)
     return "\n".join(parts)
+
+
+def _rewrite_inside(
+    block: Directive,
+    role: Callable[[Role], str | None],
+    directive: Callable[[Directive], str | None],
+) -> str:
+    """A directive with its first line and its body rewritten, and its fences as they stand."""
+    first, *rest = block.text.split("\n")
+    inner, closing = (rest[:-1], rest[-1:]) if block.closed else (rest, [])
+    if inner:
+        inner = [rewrite("\n".join(inner), role=role, directive=directive)]
+    return "\n".join([replace_roles(first, role), *inner, *closing])
 
 
 def walk(text: str) -> list[Directive | Role]:

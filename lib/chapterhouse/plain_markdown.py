@@ -187,7 +187,9 @@ class Converter:
             # Targets, comments and block breaks mean something only to MyST.
             if not re.match(r"^\s*\([\w:.-]+\)=\s*$|^%|^\+\+\+", line)
         ]
-        return self._inline("\n".join(kept))
+        # `$$ … $$ (name)` labels an equation; the name is no part of it.
+        text = re.sub(r"(\$\$)[ \t]*\([\w:.-]+\)[ \t]*$", r"\1", "\n".join(kept), flags=re.M)
+        return self._inline(text)
 
     def _inline(self, text: str) -> str:
         # Roles first, while they still are roles; then links, with code and mathematics hidden.

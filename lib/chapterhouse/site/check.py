@@ -16,7 +16,7 @@ from chapterhouse.errors import SiteError
 from chapterhouse.site.settings import SiteSettings
 
 # Attributes by which a browser loads something without being asked.
-_LOADING = {"src", "srcset", "poster", "data", "background"}
+_LOADING = {"src", "poster", "data", "background"}
 _LOADING_LINKS = {
     "stylesheet", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload", "icon",
     "shortcut", "apple-touch-icon", "manifest",
@@ -55,8 +55,9 @@ class _Page(HTMLParser):
             self.links.append(given["href"])
         elif tag == "link" and _LOADING_LINKS & set(given.get("rel", "").lower().split()):
             self.loads.append(given.get("href", ""))
-        for name in _LOADING & given.keys():
-            self.loads.extend(part.split()[0] for part in given[name].split(",") if part.strip())
+        self.loads.extend(given[name] for name in _LOADING & given.keys())
+        choices = given.get("srcset", "").split(",")
+        self.loads.extend(choice.split()[0] for choice in choices if choice.strip())
         self.loads.extend(_CSS.findall(given.get("style", "")))
         if tag == "img" and not given.get("alt", "").strip() and self._main:
             self.pictures_without_alt.append(given.get("src", "")[:80])

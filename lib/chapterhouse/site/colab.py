@@ -36,8 +36,9 @@ wheel = os.environ.get("{variable}", "{address}")
 if importlib.util.find_spec("{library}") is None:
     if not wheel:
         raise RuntimeError(
-            "{library} is not installed, and this notebook comes from a site without a public "
-            "address. Fix: download {file} from the same site and set {variable} to its path."
+            "{library} is not installed, and this notebook has no address to get it from. Fix: "
+            "download {file} "
+            "from the site that this notebook came from, and set {variable} to its path."
         )
     %pip install -q --no-deps "{{wheel}}"'''
 
@@ -111,7 +112,7 @@ def _metadata(run: Executed, settings: SiteSettings) -> NotebookNode:
     metadata = NotebookNode(
         kernelspec=NotebookNode(display_name="Python 3", language="python", name="python3"),
         language_info=NotebookNode(name="python"),
-        colab=NotebookNode(name=f"{settings.title}: {run.slug}", provenance=[], toc_visible=True),
+        colab=NotebookNode(name=f"{run.slug}.ipynb", provenance=[], toc_visible=True),
     )
     # Colab lends GPUs sparingly: ask only where the chapter is meant for one.
     if run.settings.get("gpu") in ("recommended", "required"):

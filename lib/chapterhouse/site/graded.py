@@ -65,18 +65,7 @@ def expand(exercise: Exercise, settings: SiteSettings, *, page: str, slug: str) 
     )
     # The fence must be longer than any fence in the prompt.
     fence = "`" * (max([3, *(len(run) for run in re.findall(r"`{3,}", exercise.prompt))]) + 1)
-    prompt = _fold_hints(exercise.prompt.strip())
     return (
         f"{fence}{{exercise}} {exercise.title}\n:label: exercise-{exercise.id}\n:class: graded\n\n"
-        f"{meta}\n\n{prompt}\n{fence}"
-    )
-
-
-def _fold_hints(prompt: str) -> str:
-    """Hints stay closed until the reader wants them."""
-    return re.sub(
-        r"^([ \t]*)(`{3,}|:{3,})\{hint\}[^\n]*\n",
-        r"\1\2{admonition} Hint\n\1:class: hint dropdown\n",
-        prompt,
-        flags=re.MULTILINE,
+        f"{meta}\n\n{exercise.prompt.strip()}\n{fence}"
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
+from chapterhouse.exercise import student
 from chapterhouse.site import (
     colab,
     executed,
@@ -88,14 +89,13 @@ def _notebooks(
     """The Colab edition of every chapter, and the notebooks of their exercises."""
     found = references.load(course, site, rendered)
     runs = {run.slug: recorded.values(run) for run in staged.chapters}
+    wheel_url = f"{site.base_url}wheels/{made.name}" if site.base_url else None
     for run in staged.chapters:
         page = f"{run.source_path.parent.name}/{run.slug}"
         notebook = colab.edition(course, site, run, runs, page=page, references=found, wheel=made)
         nb.write(notebook, folder / facts.notebook_path(run.slug))
         if run.slug in staged.exercise_chapters:
-            from chapterhouse.exercise import student
-
-            exercises = student.build(course, run.slug)
+            exercises = student.build(course, run.slug, base_url=site.base_url, wheel_url=wheel_url)
             nb.write(exercises, folder / facts.exercises_path(run.slug))
     for name, picture in found.pictures.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
