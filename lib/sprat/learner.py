@@ -132,17 +132,15 @@ class Learner:
         """
         self._prepare(lr)
         check_first_step(self)
-        shown = [Progress()] if self.progress else []
-        with self.listening([*self.callbacks, *callbacks, Recorder(), *shown]):
+        chosen = [*self.callbacks, *callbacks, Recorder(), *([Progress()] if self.progress else [])]
+        with self.listening(chosen), _ending("fit"):
             self.epochs = epochs
             self.emit("fit_begin")
             try:
                 for self.epoch in range(epochs):
-                    with self._span("epoch"):
+                    with _ending("epoch"), self._span("epoch"):
                         for phase in self.phases:
                             self.run(phase)
-            except Cancel as cancel:
-                _pass_on(cancel, "fit")
             finally:
                 self.emit("fit_end")
         return self.history
@@ -151,7 +149,12 @@ class Learner:
         """One pass of one phase over its part of the data."""
         self.phase = phase
         self.model.train(phase.trains)
-        with self._span("phase"), torch.set_grad_enabled(phase.trains), self.autocast():
+        with (
+            _ending("phase"),
+            self._span("phase"),
+            torch.set_grad_enabled(phase.trains),
+            self.autocast(),
+        ):
             for raw in self.loader(phase.split):
                 self.batch = self.encode(raw)
                 try:
@@ -159,7 +162,8 @@ class Learner:
                     self.state = phase.step(self, self.batch)
                     self.emit("step_end")
                 except Cancel as cancel:
-                    _pass_on(cancel, "step")
+                    if cancel.what != "step":
+                        raise
 
     def update(self, *, loss: Tensor, optimizer: str = "main", **named: Any) -> State:
         """Take note of a step; in a phase that trains, also move the weights down `loss`.
@@ -351,13 +355,13 @@ class Learner:
 
     @contextmanager
     def _span(self, what: str) -> Iterator[None]:
-        """Begin and end an epoch or a phase; the end also comes when it is cancelled."""
+        """Begin and end an epoch or a phase; what has begun also ends when it is cancelled."""
         self.emit(f"{what}_begin")
         try:
             yield
-        except Cancel as cancel:
+        except Cancel:
             self.emit(f"{what}_end")
-            _pass_on(cancel, what)
+            raise
         else:
             self.emit(f"{what}_end")
 
@@ -368,7 +372,11 @@ class Learner:
         return torch.autocast(self.device.type, dtype=self.precision)
 
 
-def _pass_on(cancel: Cancel, here: str) -> None:
-    """End what was asked to end, and let the rest go on."""
-    if cancel.what != here:
-        raise cancel
+@contextmanager
+def _ending(what: str) -> Iterator[None]:
+    """End here what a `Cancel` asks to end; what is around it goes on."""
+    try:
+        yield
+    except Cancel as cancel:
+        if cancel.what != what:
+            raise

@@ -18,13 +18,14 @@ import sys
 from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
-from typing import Protocol, TextIO
+from typing import Protocol, TextIO, runtime_checkable
 
 from sprat.errors import SpratError
 
 _REDRAW_S = 0.1  # ten times a second is as often as an eye can use
 
 
+@runtime_checkable
 class Canvas(Protocol):
     """Where a bar is drawn."""
 

@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from sprat import progress
@@ -37,6 +37,7 @@ class SourceFailed(Exception):  # noqa: N818 - it is caught and told in other wo
     """A source can't bring its files here; the message says why."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """One way to get a data set's files."""
 

@@ -84,7 +84,7 @@ def test_a_later_source_is_used_when_the_first_fails(web: Web, tiny: Dataset) ->
     [
         ("fashion_minst", "train", "Did you mean 'fashion_mnist'?"),
         ("tiny", "dev", "has no split 'dev'"),
-        (None, "train", "No data set is called None"),
+        ("", "train", "No data set is called ''"),
     ],
 )
 def test_wrong_names_are_answered_with_right_ones(
