@@ -32,11 +32,21 @@ if TYPE_CHECKING:
         schedule,
         show,
     )
-    from sprat.blocks import Block, Continuous, Image, ImageTensor, Label
+    from sprat.blocks import (
+        Block,
+        Continuous,
+        Image,
+        ImageTensor,
+        Keypoints,
+        Label,
+        Labels,
+        Mask,
+    )
     from sprat.callbacks import Callback, Cancel, GradientClip, Schedule
     from sprat.claims import claim, record
     from sprat.data import Batch, Data, Splits
-    from sprat.encodings import Encoding, Normalize, ToFloat
+    from sprat.derive import Guess, loss_for, metrics_for
+    from sprat.encodings import Encoding, Normalize, ScalePoints, ToFloat
     from sprat.errors import SpratError
     from sprat.export import load, save
     from sprat.grid import Grid
@@ -48,18 +58,28 @@ if TYPE_CHECKING:
     from sprat.phases import Phase, TrainPhase, ValidPhase
     from sprat.sliders import scrub
     from sprat.tables import Table
-    from sprat.task import Guess, Task, loss_for, metrics_for
+    from sprat.task import Task
 
 _MODULES = {
     "blocks", "callbacks", "data", "datasets", "encodings", "errors", "metrics", "models",
     "phases", "schedule", "show",
 }  # fmt: skip
 _NAMES = {
-    "blocks": ("Block", "Continuous", "Image", "ImageTensor", "Label"),
+    "blocks": (
+        "Block",
+        "Continuous",
+        "Image",
+        "ImageTensor",
+        "Keypoints",
+        "Label",
+        "Labels",
+        "Mask",
+    ),
     "callbacks": ("Callback", "Cancel", "GradientClip", "Schedule"),
     "claims": ("claim", "record"),
     "data": ("Batch", "Data", "Splits"),
-    "encodings": ("Encoding", "Normalize", "ToFloat"),
+    "derive": ("Guess", "loss_for", "metrics_for"),
+    "encodings": ("Encoding", "Normalize", "ScalePoints", "ToFloat"),
     "errors": ("SpratError",),
     "export": ("load", "save"),
     "grid": ("Grid",),
@@ -71,7 +91,7 @@ _NAMES = {
     "phases": ("Phase", "TrainPhase", "ValidPhase"),
     "sliders": ("scrub",),
     "tables": ("Table",),
-    "task": ("Guess", "Task", "loss_for", "metrics_for"),
+    "task": ("Task",),
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -105,8 +105,49 @@ class ImageTensor(Block):
         return f"float32 (B, {self.channels}, {height}, {width})"
 
 
-@dataclass(frozen=True)
-class Label(Block):
+class Categories(Block):
+    """What has classes: `Label` has one of them, `Labels` any number, `Mask` one a pixel.
+
+    Args:
+        classes: the names, in the order of their indices; at least two.
+
+    Raises:
+        BlockError: there are fewer than two.
+    """
+
+    classes: tuple[str, ...]
+
+    def __init__(self, classes: Sequence[str] | None) -> None:
+        if classes is None or isinstance(classes, str) or len(classes) < 2:
+            raise BlockError(
+                f"{type(self).__name__} got the classes {classes!r}; at least two names were "
+                "expected.",
+                fix="pass a list of names, such as data.classes",
+            )
+        object.__setattr__(self, "classes", tuple(str(name) for name in classes))
+
+    def __repr__(self) -> str:
+        shown = ", ".join(self.classes[:3]) + (", …" if len(self.classes) > 3 else "")
+        return f"{type(self).__name__}({len(self.classes)}: {shown})"
+
+    def _check_range(self, values: Tensor) -> None:
+        """Refuse what is no index of a class. Reads the values, so it waits for a GPU."""
+        if values.dtype != torch.int64:
+            raise BlockError(
+                f"{type(self).__name__} got {values.dtype} targets; int64 indices were expected.",
+                fix="convert them with y.long()",
+            )
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high >= len(self.classes):
+            raise BlockError(
+                f"{type(self).__name__} has {len(self.classes)} classes, so indices "
+                f"0…{len(self.classes) - 1}; the targets run from {low} to {high}.",
+                fix="name every class, or mend the targets (do they count from 1?)",
+            )
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Label(Categories):
     """One of several classes, stored as its index: int64, (batch,).
 
     Args:
@@ -115,29 +156,10 @@ class Label(Block):
 
     classes: tuple[str, ...]
 
-    def __init__(self, classes: Sequence[str] | None) -> None:
-        if classes is None or isinstance(classes, str) or len(classes) < 2:
-            raise BlockError(
-                f"Label got the classes {classes!r}; at least two names were expected.",
-                fix="pass a list of names, such as data.classes",
-            )
-        object.__setattr__(self, "classes", tuple(str(name) for name in classes))
-
     def check(self, values: Any) -> None:
-        """Refuse indices outside 0…len(classes)−1. Reads the values, so it waits for a GPU."""
+        """Refuse indices outside 0…len(classes)−1."""
         _check_tensor(self, values, axes=1)
-        if values.dtype != torch.int64:
-            raise BlockError(
-                f"Label got {values.dtype} targets; int64 indices were expected.",
-                fix="convert them with y.long()",
-            )
-        low, high = int(values.min()), int(values.max())
-        if low < 0 or high >= len(self.classes):
-            raise BlockError(
-                f"Label has {len(self.classes)} classes, so indices 0…{len(self.classes) - 1}; "
-                f"the targets run from {low} to {high}.",
-                fix="name every class, or mend the targets (do they count from 1?)",
-            )
+        self._check_range(values)
 
     def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Random indices, (count,)."""
@@ -146,10 +168,6 @@ class Label(Block):
     def shape(self) -> str:
         """As stored."""
         return f"int64 (B,) of {len(self.classes)} classes"
-
-    def __repr__(self) -> str:
-        shown = ", ".join(self.classes[:3]) + (", …" if len(self.classes) > 3 else "")
-        return f"Label({len(self.classes)}: {shown})"
 
 
 @dataclass(frozen=True)
@@ -185,6 +203,101 @@ class Continuous(Block):
     def shape(self) -> str:
         """As stored."""
         return f"float32 (B, {self.size})"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Labels(Categories):
+    """Any number of several classes at once: float32 zeros and ones, (batch, classes).
+
+    Args:
+        classes: the names, in the order of the columns.
+    """
+
+    classes: tuple[str, ...]
+
+    def check(self, values: Any) -> None:
+        """Refuse another width and anything but zeros and ones."""
+        _check_tensor(self, values, axes=2)
+        if values.shape[1] != len(self.classes) or not values.is_floating_point():
+            raise BlockError(
+                f"Labels got {values.dtype} of shape {tuple(values.shape)}; "
+                f"float (batch, {len(self.classes)}) was expected.",
+                fix="give one column a class, converted with y.float()",
+            )
+        if not bool(((values == 0) | (values == 1)).all()):
+            raise BlockError(
+                "Labels got values other than 0 and 1.", fix="mark a class with 1, others with 0"
+            )
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Each class with probability one half, (count, classes)."""
+        return torch.randint(0, 2, (count, len(self.classes)), generator=generator).float()
+
+    def shape(self) -> str:
+        """As stored."""
+        return f"float32 (B, {len(self.classes)}), zeros and ones"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Mask(Categories):
+    """A class for every pixel, stored as its index: int64, (batch, height, width).
+
+    Args:
+        classes: the names, in the order of their indices.
+    """
+
+    classes: tuple[str, ...]
+
+    def check(self, values: Any) -> None:
+        """Refuse other shapes and indices outside 0…len(classes)−1."""
+        _check_tensor(self, values, axes=3)
+        self._check_range(values)
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Random classes, (count, 32, 32)."""
+        return torch.randint(0, len(self.classes), (count, 32, 32), generator=generator)
+
+    def shape(self) -> str:
+        """As stored."""
+        return f"int64 (B, H, W) of {len(self.classes)} classes"
+
+
+@dataclass(frozen=True)
+class Keypoints(Block):
+    """Places in a picture: float32 (batch, points, 2), each (x, y) in pixels from the top left.
+
+    The centre of the first pixel is (0.5, 0.5), so (0, 0) and (width, height) are the corners.
+
+    Args:
+        names: what the points are called.
+        size: (height, width) of the picture that they are in.
+    """
+
+    names: tuple[str, ...]
+    size: tuple[int, int]
+
+    def check(self, values: Any) -> None:
+        """Refuse another number of points, and places that are not finite."""
+        _check_tensor(self, values, axes=3)
+        wanted = (len(self.names), 2)
+        if tuple(values.shape[1:]) != wanted or not values.is_floating_point():
+            raise BlockError(
+                f"Keypoints got {values.dtype} of shape {tuple(values.shape)}; "
+                f"float (batch, {len(self.names)}, 2) was expected.",
+                fix="give an (x, y) in pixels for each name",
+            )
+        if not bool(torch.isfinite(values).all()):
+            raise BlockError("Keypoints got places that are not finite.", fix="fill or drop them")
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Random places inside the picture."""
+        height, width = self.size
+        places = torch.rand(count, len(self.names), 2, generator=generator)
+        return places * torch.tensor([width, height], dtype=torch.float32)
+
+    def shape(self) -> str:
+        """As stored."""
+        return f"float32 (B, {len(self.names)}, 2) in pixels"
 
 
 def _check_tensor(block: Block, values: Any, *, axes: int) -> None:

@@ -5,15 +5,19 @@ A grid has one place a sample. A display function (see ``show.py``) fills the ne
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from sprat.errors import DispatchError
-from sprat.shapes import Float, Shaped
+from sprat.shapes import Float, Int, Shaped
 
 _INKS = " .:-=+*#%@"
+_CLASSES = "0123456789abcdefghijklmnopqrstuvwxyz"
+_MARKS = "○+×"
+_COLOURS = ("#2f7d4f", "#b5510f", "#1f5a94")
 
 
 class Grid(ABC):
@@ -26,6 +30,23 @@ class Grid(ABC):
     @abstractmethod
     def text(self, text: str, title: str = "") -> None:
         """A few words."""
+
+    @abstractmethod
+    def mask(
+        self,
+        picture: Shaped[Tensor, "channels height width"],
+        mask: Int[Tensor, "height width"],
+        title: str = "",
+    ) -> None:
+        """A picture with the class of each pixel laid over it; class 0 is clear."""
+
+    @abstractmethod
+    def points(
+        self,
+        picture: Shaped[Tensor, "channels height width"],
+        groups: dict[str, Float[Tensor, "points 2"]],
+    ) -> None:
+        """A picture with points on it, (x, y) in pixels; each group has a mark and a name."""
 
     @abstractmethod
     def result(self) -> Any:
@@ -60,6 +81,25 @@ class FigureGrid(Grid):
         """Kept until `result`."""
         self.places.append(("text", text, title))
 
+    def mask(
+        self,
+        picture: Shaped[Tensor, "channels height width"],
+        mask: Int[Tensor, "height width"],
+        title: str = "",
+    ) -> None:
+        """Kept until `result`."""
+        self.places.append(("mask", (_for_eyes(picture), mask.detach().cpu()), title))
+
+    def points(
+        self,
+        picture: Shaped[Tensor, "channels height width"],
+        groups: dict[str, Float[Tensor, "points 2"]],
+    ) -> None:
+        """Kept until `result`."""
+        at = {name: points.detach().cpu() for name, points in groups.items()}
+        title = "  ".join(f"{mark} {name}" for mark, name in zip(_MARKS, at, strict=False))
+        self.places.append(("points", (_for_eyes(picture), at), title))
+
     def result(self) -> Any:
         """The figure. A notebook shows it where it is the last value of a cell."""
         import matplotlib.pyplot as plt
@@ -78,20 +118,41 @@ class FigureGrid(Grid):
         for ax in axes.flat:
             ax.axis("off")
         for ax, (kind, value, title) in zip(axes.flat, self.places, strict=False):
-            if kind == "image":
-                pixels = value.permute(1, 2, 0)  # (height, width, channels)
-                grey = pixels.shape[2] == 1
-                ax.imshow(
-                    pixels[..., 0] if grey else pixels,
-                    cmap="gray" if grey else None,
-                    vmin=0,
-                    vmax=1,
-                )
-            else:
-                ax.text(0.5, 0.5, value, ha="center", va="center", wrap=True)
+            _DRAW[kind](ax, value)
             ax.set_title(title, fontsize=9)
         plt.close(figure)  # else a notebook would show it twice: as a value and as an open figure
         return figure
+
+
+def _draw_image(ax: Any, picture: Tensor) -> None:
+    pixels = picture.permute(1, 2, 0).numpy()  # (height, width, channels)
+    grey = pixels.shape[2] == 1
+    ax.imshow(pixels[..., 0] if grey else pixels, cmap="gray" if grey else None, vmin=0, vmax=1)
+
+
+def _draw_text(ax: Any, text: str) -> None:
+    ax.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+
+
+def _draw_mask(ax: Any, value: tuple[Tensor, Tensor]) -> None:
+    picture, mask = value
+    _draw_image(ax, picture)
+    shown = mask.double().masked_fill(mask == 0, float("nan")).numpy()
+    ax.imshow(shown, cmap="tab10", alpha=0.6, vmin=0, vmax=9, interpolation="nearest")
+
+
+def _draw_points(ax: Any, value: tuple[Tensor, dict[str, Tensor]]) -> None:
+    picture, groups = value
+    _draw_image(ax, picture)
+    for points, marker, colour in zip(groups.values(), "o+x", _COLOURS, strict=False):
+        # matplotlib puts the centre of the first pixel at (0, 0), we put it at (0.5, 0.5).
+        x, y = (points.T - 0.5).numpy()
+        ax.plot(x, y, marker, color=colour, markerfacecolor="none", markeredgewidth=1.5)
+
+
+_DRAW: dict[str, Callable[[Any, Any], None]] = {
+    "image": _draw_image, "text": _draw_text, "mask": _draw_mask, "points": _draw_points,
+}  # fmt: skip
 
 
 class TextGrid(Grid):
@@ -107,16 +168,50 @@ class TextGrid(Grid):
         self.places: list[list[str]] = []
 
     def image(self, picture: Shaped[Tensor, "channels height width"], title: str = "") -> None:
-        """Ten inks, light on dark; a character is about twice as high as it is wide."""
+        """Ten inks, light on dark."""
+        self.places.append([*title.splitlines(), *self._inks(picture)])
+
+    def _inks(self, picture: Tensor) -> list[str]:
+        """The picture as lines; a character is about twice as high as it is wide."""
         grey = _for_eyes(picture)[:3].mean(0)[None, None]  # (1, 1, height, width)
         height = max(1, round(self.width * grey.shape[2] / grey.shape[3] / 2))
         small = torch.nn.functional.interpolate(grey, (height, self.width), mode="area")[0, 0]
-        lines = ["".join(_INKS[int(v * (len(_INKS) - 1) + 0.5)] for v in row) for row in small]
-        self.places.append([*title.splitlines(), *lines])
+        return ["".join(_INKS[int(v * (len(_INKS) - 1) + 0.5)] for v in row) for row in small]
 
     def text(self, text: str, title: str = "") -> None:
         """The words, cut to the place's width."""
         self.places.append([*title.splitlines(), *text.splitlines()])
+
+    def mask(
+        self,
+        picture: Shaped[Tensor, "channels height width"],
+        mask: Int[Tensor, "height width"],
+        title: str = "",
+    ) -> None:
+        """The class of each place as a digit or letter, the picture where the class is 0."""
+        lines = self._inks(picture)
+        down = (torch.arange(len(lines)) + 0.5) * mask.shape[0] / len(lines)
+        across = (torch.arange(self.width) + 0.5) * mask.shape[1] / self.width
+        classes = mask.cpu()[down.long()][:, across.long()]
+        for r, c in classes.nonzero().tolist():
+            lines[r] = lines[r][:c] + _CLASSES[int(classes[r, c]) % 36] + lines[r][c + 1 :]
+        self.places.append([*title.splitlines(), *lines])
+
+    def points(
+        self,
+        picture: Shaped[Tensor, "channels height width"],
+        groups: dict[str, Float[Tensor, "points 2"]],
+    ) -> None:
+        """A mark at each point that lies inside the picture."""
+        lines = self._inks(picture)
+        height, width = picture.shape[1:]
+        for mark, points in zip(_MARKS, groups.values(), strict=False):
+            for x, y in points.tolist():
+                r, c = int(y * len(lines) / height), int(x * self.width / width)
+                if 0 <= r < len(lines) and 0 <= c < self.width:
+                    lines[r] = lines[r][:c] + mark + lines[r][c + 1 :]
+        legend = "  ".join(f"{mark} {name}" for mark, name in zip(_MARKS, groups, strict=False))
+        self.places.append([legend, *lines])
 
     def result(self) -> str:
         """All places as one string."""

@@ -105,6 +105,20 @@ def error_rate(
     return 1 - accuracy(y_hat, y)
 
 
+def label_accuracy(
+    y_hat: Float[Tensor, "batch classes"], y: Float[Tensor, "batch classes"]
+) -> Float[Tensor, ""]:
+    """The share of yes-or-no answers that are right, over all samples and classes, 0…1."""
+    return ((y_hat > 0) == (y > 0.5)).float().mean()
+
+
+def pixel_accuracy(
+    y_hat: Float[Tensor, "batch classes height width"], y: Int[Tensor, "batch height width"]
+) -> Float[Tensor, ""]:
+    """The share of pixels whose largest output is at the right class, 0…1."""
+    return (y_hat.argmax(1) == y).float().mean()
+
+
 def mae(y_hat: Float[Tensor, " *shape"], y: Float[Tensor, " *shape"]) -> Float[Tensor, ""]:
     """The mean absolute error, in the target's units."""
     return (y_hat - y).abs().mean()

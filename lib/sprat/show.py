@@ -14,12 +14,12 @@ truth and a prediction says which is which.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sprat.blocks import Block, Continuous, Image, Label
+from sprat.blocks import Block, Continuous, Image, Keypoints, Label, Labels, Mask
+from sprat.derive import Guess
 from sprat.errors import DispatchError
 from sprat.grid import Grid, make_grid
 from sprat.inference import results as take_results
 from sprat.loader import first_batch
-from sprat.task import Guess
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -101,6 +101,21 @@ def _(grid: Grid, x: Any, y: Any) -> None:
     grid.image(x, f"truth: {_numbers(y)}")
 
 
+@batch.register(Image, Labels)
+def _(grid: Grid, x: Any, y: Any) -> None:
+    grid.image(x, f"truth: {_listed(y)}")
+
+
+@batch.register(Image, Mask)
+def _(grid: Grid, x: Any, y: Any) -> None:
+    grid.mask(x, y, "truth")
+
+
+@batch.register(Image, Keypoints)
+def _(grid: Grid, x: Any, y: Any) -> None:
+    grid.points(x, {"truth": y})
+
+
 @batch.register(Continuous, Continuous)
 @batch.register(Continuous, Label)
 def _(grid: Grid, x: Any, y: Any) -> None:
@@ -116,6 +131,22 @@ def _(grid: Grid, x: Any, y: Any, y_hat: Guess) -> None:
 @results.register(Image, Continuous, Continuous)
 def _(grid: Grid, x: Any, y: Any, y_hat: Any) -> None:
     grid.image(x, f"truth: {_numbers(y)}\npredicted: {_numbers(y_hat)}")
+
+
+@results.register(Image, Labels, Labels)
+def _(grid: Grid, x: Any, y: Any, y_hat: Any) -> None:
+    grid.image(x, f"truth: {_listed(y)}\npredicted: {_listed(y_hat)}")
+
+
+@results.register(Image, Mask, Mask)
+def _(grid: Grid, x: Any, y: Any, y_hat: Any) -> None:
+    grid.mask(x, y, "truth")
+    grid.mask(x, y_hat, "predicted")
+
+
+@results.register(Image, Keypoints, Keypoints)
+def _(grid: Grid, x: Any, y: Any, y_hat: Any) -> None:
+    grid.points(x, {"truth": y, "predicted": y_hat})
 
 
 @results.register(Continuous, Continuous, Continuous)
@@ -194,6 +225,10 @@ def _fits(kind: Kind, registered: Kind) -> bool:
 
 def _name(kind: Kind) -> str:
     return "None" if kind is None else kind.__name__
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(map(str, values)) or "none"
 
 
 def _numbers(values: Any) -> str:

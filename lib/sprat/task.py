@@ -1,123 +1,23 @@
 """A task: what goes in, what should come out, and everything that follows from the two.
 
 From the blocks of input and target follow the number of outputs a model needs, the loss, the
-metrics, and how results are shown; from the encodings follows how data reaches the model and how
-its outputs come back in the data's own terms. Each "follows" is a `functools.singledispatch`
-function on the block's type, so a new block brings its own with one ``register``.
+metrics, and how results are shown (``derive.py``); from the encodings follows how data reaches the
+model and how its outputs come back in the data's own terms.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import singledispatch
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from sprat import metrics as sm
-from sprat.blocks import Block, Continuous, Image, ImageTensor, Label
+from sprat.blocks import Block, Image, ImageTensor
 from sprat.data import Batch
+from sprat.derive import loss_for, metrics_for, num_outputs, read_output, read_target
 from sprat.encodings import Encoding, ToFloat
 from sprat.errors import TaskError
 from sprat.tables import Table
-
-
-class Guess(NamedTuple):
-    """A predicted class and how sure the model says it is, 0…1."""
-
-    name: str
-    probability: float
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.probability:.0%}"
-
-
-@singledispatch
-def loss_for(block: Block) -> Callable[[Any, Any], Tensor]:
-    """The loss that fits a target of this block, once encoded.
-
-    Raises:
-        TaskError: none is known.
-    """
-    raise TaskError(
-        f"No loss is known for the target {block}.",
-        fix=f"pass loss= to Task, or register one: sprat.loss_for.register({type(block).__name__})",
-    )
-
-
-@loss_for.register
-def _(block: Label) -> Callable[[Any, Any], Tensor]:
-    return F.cross_entropy
-
-
-@loss_for.register(Continuous)
-@loss_for.register(ImageTensor)
-def _(block: Block) -> Callable[[Any, Any], Tensor]:
-    return F.mse_loss
-
-
-@singledispatch
-def metrics_for(block: Block) -> list[Callable[[Any, Any], Tensor]]:
-    """The metrics that a person would ask for first; none where none is obvious."""
-    return []
-
-
-@metrics_for.register
-def _(block: Label) -> list[Callable[[Any, Any], Tensor]]:
-    return [sm.accuracy]
-
-
-@metrics_for.register
-def _(block: Continuous) -> list[Callable[[Any, Any], Tensor]]:
-    return [sm.mae]
-
-
-@singledispatch
-def num_outputs(block: Block) -> int:
-    """How many numbers a model puts out for one value of this block.
-
-    Raises:
-        TaskError: the block does not settle it.
-    """
-    raise TaskError(
-        f"{block} does not settle how many outputs a model has.",
-        fix="build the model yourself and pass it to Learner",
-    )
-
-
-@num_outputs.register
-def _(block: Label) -> int:
-    return len(block.classes)
-
-
-@num_outputs.register
-def _(block: Continuous) -> int:
-    return block.size
-
-
-@singledispatch
-def read_output(block: Block, outputs: Any) -> Any:
-    """What a model puts out, as values of the (encoded) block: a batch of them."""
-    return outputs
-
-
-@read_output.register
-def _(block: Label, outputs: Any) -> list[Guess]:
-    probability, index = outputs.float().softmax(1).max(1)
-    pairs = zip(index.tolist(), probability.tolist(), strict=True)
-    return [Guess(block.classes[i], p) for i, p in pairs]
-
-
-@singledispatch
-def read_target(block: Block, values: Any) -> Any:
-    """Targets as stored, as a person reads them: a batch of them."""
-    return values
-
-
-@read_target.register
-def _(block: Label, values: Any) -> list[str]:
-    return [block.classes[i] for i in values.tolist()]
 
 
 @dataclass(frozen=True)
