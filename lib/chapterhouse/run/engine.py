@@ -105,8 +105,8 @@ class ChapterClient(PapermillNotebookClient):
         answer = reply["content"] if reply else {}
         if answer.get("status") != "ok":
             raise RunError(
-                f"The kernel could not write {self.session.room.report}: "
-                f"{answer.get('ename', 'no answer')} {answer.get('evalue', '')}.",
+                "The chapter ran, but its kernel could not say what it used: "
+                f"{answer.get('ename', 'no answer')}: {answer.get('evalue', '')}.",
                 fix="check that the disk has space, then run the chapter again",
             )
 

@@ -176,40 +176,40 @@ def _reuse(work: _Work, plan: Plan) -> bool:
 def _run_all(work: _Work, plans: Sequence[Plan], jobs: int) -> None:
     for plan in plans:
         work.waiting.put(plan)
-    threads = [
-        threading.Thread(target=_worker, args=(work,), name=f"chapter-{i}", daemon=True)
-        for i in range(min(jobs, len(plans)))
-    ]
+    # Events, not Thread.join: an interrupt inside join makes Python 3.11 think the thread ended.
+    ended = [threading.Event() for _ in range(min(jobs, len(plans)))]
     try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.2)
+        for number, event in enumerate(ended):
+            name = f"chapter-{number}"
+            threading.Thread(target=_worker, args=(work, event), name=name, daemon=True).start()
+        for event in ended:
+            while not event.wait(0.2):
+                pass
     except BaseException:
         work.stop.set()
-        _await_tidy(threads)
+        _await_tidy(ended)
         raise
 
 
-def _await_tidy(threads: Sequence[threading.Thread]) -> None:
+def _await_tidy(ended: Sequence[threading.Event]) -> None:
     """Wait for the workers to put everything away; further interrupts do not cut that short."""
     deadline = time.monotonic() + _GRACE_S
-    while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+    while not all(event.is_set() for event in ended) and time.monotonic() < deadline:
         try:
             time.sleep(0.05)
         except KeyboardInterrupt:
             continue
 
 
-def _worker(work: _Work) -> None:
-    """Run chapters until none is left or the run is given up."""
-    while not work.stop.is_set():
-        try:
-            plan = work.waiting.get_nowait()
-        except queue.Empty:
-            return
-        _run_one(work, plan)
+def _worker(work: _Work, ended: threading.Event) -> None:
+    """Run chapters until none is left or the run is given up; then set `ended`."""
+    try:
+        while not work.stop.is_set():
+            _run_one(work, work.waiting.get_nowait())
+    except queue.Empty:
+        pass
+    finally:
+        ended.set()
 
 
 def _run_one(work: _Work, plan: Plan) -> None:

@@ -73,7 +73,7 @@ def report(path: str) -> None:
     files = {
         name: str(file)
         for name, module in list(sys.modules.items())
-        if (file := getattr(module, "__file__", None))
+        if (file := _stored(module, "__file__"))
     }
     libraries = [p for p in os.environ.get(LIBRARIES, "").split(os.pathsep) if p]
     imported = {
@@ -96,6 +96,11 @@ def report(path: str) -> None:
     )
 
 
+def _stored(module: Any, name: str) -> Any:
+    """An attribute that is there already: asking a lazy module for another would import it."""
+    return getattr(module, "__dict__", {}).get(name)
+
+
 def _top(imported: dict[str, str]) -> set[str]:
     """Packages that are no part of the environment: the libraries, and this one."""
     return {name.partition(".")[0] for name in imported} | {"chapterhouse"}
@@ -105,7 +110,7 @@ def _data_used(imported: dict[str, str]) -> dict[str, str]:
     """Name → sha256 of each data set, as the library's ``datasets`` module records it."""
     data: dict[str, str] = {}
     for name in imported:
-        used = getattr(sys.modules[name], "used", None)
+        used = _stored(sys.modules[name], "used")
         if name.endswith(".datasets") and callable(used):
             data.update({str(k): str(v) for k, v in used().items()})
     return data

@@ -166,11 +166,13 @@ def test_an_interrupt_waits_for_the_workers_to_tidy_up(course, monkeypatch) -> N
         tidied.append(plan.slug)
         return FakeExecute()(plan, course, stop=stop, **settings)
 
-    def join(thread, timeout):
-        begun.wait(20)
-        raise KeyboardInterrupt
+    class Interrupted(threading.Event):
+        def wait(self, timeout=None):
+            assert begun.wait(20)
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(executor.threading.Thread, "join", join)
+    made = [threading.Event(), Interrupted()]  # first the one that stops the workers
+    monkeypatch.setattr(executor.threading, "Event", lambda: made.pop(0))
     with pytest.raises(KeyboardInterrupt):
         run(course, execute, jobs=1)
     assert tidied == ["01_one"]
