@@ -19,7 +19,7 @@ from torch import nn
 
 from sprat import blocks, encodings
 from sprat.data import Batch
-from sprat.errors import ExportError
+from sprat.errors import BlockError, ExportError, TaskError
 from sprat.task import Task
 
 if TYPE_CHECKING:
@@ -83,12 +83,15 @@ def save(learn: "Learner", folder: str | Path) -> Path:
     return target
 
 
-def load(folder: str | Path, *, model: nn.Module | None = None) -> Exported:
+def load(
+    folder: str | Path, *, model: nn.Module | None = None, task: Task | None = None
+) -> Exported:
     """Load what `save` saved.
 
     Args:
         folder: where it is.
         model: a network of the same shape, for classes that sprat doesn't know.
+        task: what it was trained for, where its blocks or encodings are your own.
 
     Raises:
         ExportError: files are missing or damaged, of a newer format, or don't fit the model.
@@ -105,12 +108,20 @@ def load(folder: str | Path, *, model: nn.Module | None = None) -> Exported:
         raise ExportError(
             f"The files in {source} are damaged: {error}.", fix="export the model again"
         ) from None
-    if config.get("format") != FORMAT:
+    found = config.get("format") if isinstance(config, dict) else None
+    if found != FORMAT:
         raise ExportError(
-            f"{source} has format {config.get('format')!r}; this version reads {FORMAT}.",
+            f"{source} has format {found!r}; this version reads {FORMAT}.",
             fix="update sprat: pip install -U sprat",
         )
-    network = model if model is not None else _build(config["model"])
+    try:
+        network = model if model is not None else _build(config["model"])
+        goal = task if task is not None else _task(config["task"])
+    except (KeyError, TypeError, AttributeError, BlockError, TaskError) as error:
+        raise ExportError(
+            f"{source / 'config.json'} is not as sprat writes it: {error!r}.",
+            fix="export the model again, or pass model= and task= to sprat.load",
+        ) from None
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:
@@ -119,7 +130,7 @@ def load(folder: str | Path, *, model: nn.Module | None = None) -> Exported:
             f"{str(error).splitlines()[-1].strip()}",
             fix="build the model with the arguments in config.json",
         ) from None
-    return Exported(network.eval(), _task(config["task"]))
+    return Exported(network.eval(), goal)
 
 
 def _build(config: dict[str, Any]) -> nn.Module:
@@ -142,8 +153,8 @@ def _task_config(task: Task) -> dict[str, Any]:
 
 
 def _spec(part: Any) -> dict[str, Any]:
-    fields = {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
-    return {"type": type(part).__name__, **fields}
+    fields = dataclasses.fields(part) if dataclasses.is_dataclass(part) else ()
+    return {"type": type(part).__name__, **{f.name: getattr(part, f.name) for f in fields}}
 
 
 def _task(config: dict[str, Any] | None) -> Task | None:
@@ -163,7 +174,7 @@ def _part(module: Any, spec: dict[str, Any]) -> Any:
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
         raise ExportError(
             f"The config names the unknown type {spec['type']!r}.",
-            fix="load the weights by hand, or register the type where the config is read",
+            fix="make the task yourself and pass it: sprat.load(folder, task=...)",
         )
     return kind(
         **{k: tuple(v) if isinstance(v, list) else v for k, v in spec.items() if k != "type"}

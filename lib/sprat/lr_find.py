@@ -140,13 +140,14 @@ def find_lr(learn: "Learner", *, start: float, end: float, steps: int) -> LRFind
 
 
 class _unchanged:  # noqa: N801 - used as a word in a with statement
-    """Restore weights, optimisers and random state on leaving."""
+    """Restore weights, optimisers, mode and random state on leaving."""
 
     def __init__(self, learn: "Learner") -> None:
         self.learn = learn
 
     def __enter__(self) -> None:
         learn = self.learn
+        self.training = learn.model.training
         self.weights = copy.deepcopy(learn.model.state_dict())
         self.optimizers = {n: copy.deepcopy(o.state_dict()) for n, o in learn.optimizers.items()}
         self.scaler = copy.deepcopy(learn.scaler.state_dict())
@@ -156,6 +157,7 @@ class _unchanged:  # noqa: N801 - used as a word in a with statement
 
     def __exit__(self, *_: object) -> None:
         learn = self.learn
+        learn.model.train(self.training)
         learn.model.load_state_dict(self.weights)
         for name, state in self.optimizers.items():
             learn.optimizers[name].load_state_dict(state)

@@ -1,0 +1,131 @@
+"""The learning rate finder suggests, and leaves everything as it was."""
+
+import copy
+import math
+
+import pytest
+import torch
+
+import sprat as sp
+from sprat.errors import TrainingError
+from sprat.lr_find import LRFind
+
+
+def test_it_restores_everything(learn: sp.Learner) -> None:
+    learn.fit(1)  # so that the optimiser has a state to lose
+    weights = copy.deepcopy(learn.model.state_dict())
+    moments = copy.deepcopy(learn.optimizers["main"].state_dict())
+    random, order = torch.get_rng_state(), learn.generator.get_state()
+    history, training = len(learn.history.losses), learn.model.training
+    learn.lr_find(steps=30)
+    after = learn.model.state_dict()
+    assert all(torch.equal(weights[name], after[name]) for name in weights)
+    state = learn.optimizers["main"].state_dict()
+    assert state["param_groups"] == moments["param_groups"]
+    for key, values in moments["state"].items():
+        for name, value in values.items():
+            assert torch.equal(value, state["state"][key][name])
+    assert torch.equal(random, torch.get_rng_state())
+    assert torch.equal(order, learn.generator.get_state())
+    assert len(learn.history.losses) == history
+    assert learn.model.training == training
+    assert all(p.grad is None for p in learn.model.parameters())
+
+
+def test_training_goes_on_as_if_nobody_had_looked(pictures: sp.Data, task: sp.Task) -> None:
+    def losses(look: bool) -> list[float]:
+        torch.manual_seed(1)
+        learn = sp.Learner(
+            task,
+            (pictures,),
+            model=sp.models.LeNet(1, 3, width=4, num_hiddens=8),
+            generator=torch.Generator().manual_seed(2),
+            batch_size=16,
+            device="cpu",
+        )
+        learn.fit(1)
+        if look:
+            learn.lr_find(steps=20)
+        learn.fit(1)
+        return learn.history.losses
+
+    assert losses(look=True) == losses(look=False)
+
+
+def test_it_also_works_before_the_first_fit(learn: sp.Learner) -> None:
+    found = learn.lr_find()
+    assert 1e-6 <= found.steepest <= 10
+    assert found.minimum < found.lrs[-1]
+    assert "steepest" in repr(found)
+
+
+def curve(f: "object") -> LRFind:
+    lrs = [10 ** (-6 + 7 * i / 99) for i in range(100)]
+    return LRFind(lrs, [f(math.log10(lr)) for lr in lrs])  # type: ignore[operator]
+
+
+def test_suggestions_on_a_curve_whose_answer_is_known() -> None:
+    # Flat to 1e-4, a fall that is steepest at 1e-2, lowest at 1e-1, then up.
+    found = curve(lambda e: 2 - 1 / (1 + math.exp(-6 * (e + 2))) + max(0.0, e + 1) ** 2)
+    assert found.steepest == pytest.approx(1e-2, rel=0.3)
+    lowest = found.lrs[found.losses.index(min(found.losses))]
+    assert found.minimum == pytest.approx(lowest / 10)
+    assert found.lrs[0] < found.valley < lowest
+
+
+def test_a_loss_that_only_rises_gives_the_first_rates() -> None:
+    found = curve(lambda e: 10**e)
+    assert found.steepest == found.valley == found.lrs[0]
+
+
+@pytest.mark.parametrize(
+    "options", [{"start": 0.0}, {"start": 1.0, "end": 0.1}, {"steps": 5}, {"start": -1.0}]
+)
+def test_senseless_ranges_are_refused(learn: sp.Learner, options: dict) -> None:
+    with pytest.raises(TrainingError, match="lr_find got"):
+        learn.lr_find(**options)
+
+
+def test_a_loss_that_is_never_finite(pictures: sp.Data, task: sp.Task) -> None:
+    learn = sp.Learner(
+        task, (pictures,), model=sp.models.MLP(81, 3), device="cpu",
+        loss=lambda y_hat, y: y_hat.mean() * float("nan"),
+    )  # fmt: skip
+    before = copy.deepcopy(learn.model.state_dict())
+    with pytest.raises(TrainingError, match="blew up after 0 steps"):
+        learn.lr_find()
+    assert all(torch.equal(before[n], v) for n, v in learn.model.state_dict().items())
+
+
+def test_without_a_phase_that_trains(learn: sp.Learner) -> None:
+    learn.phases = (sp.ValidPhase(),)
+    with pytest.raises(TrainingError, match="No phase of this learner trains"):
+        learn.lr_find()
+
+
+def test_the_plot_marks_the_suggestions(learn: sp.Learner) -> None:
+    ax = learn.lr_find(steps=40).plot()
+    assert {text.get_text().split()[0] for text in ax.get_legend().get_texts()} == {
+        "steepest", "valley", "minimum",
+    }  # fmt: skip
+    assert ax.get_xlabel() == "learning rate"
+    assert ax.get_xscale() == "log"
+
+
+def test_reproducible(pictures: sp.Data, task: sp.Task) -> None:
+    def train(seed: int) -> tuple[list[float], list]:
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        learn = sp.Learner(
+            task,
+            pictures.split(valid=0.25, generator=generator),
+            model=sp.models.LeNet(1, 3, width=4, num_hiddens=8),
+            generator=generator,
+            batch_size=16,
+            device="cpu",
+        )
+        learn.fit_one_cycle(2, lr=learn.lr_find(steps=20).steepest)
+        return learn.history.losses, learn.predict(pictures.x[:5])
+
+    assert train(1) == train(1)
+    assert train(1) != train(2)
