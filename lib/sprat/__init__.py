@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from sprat import (
+        augment,
         blocks,
         callbacks,
         data,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         schedule,
         show,
     )
+    from sprat.augment import Augment
     from sprat.blocks import (
         Block,
         Continuous,
@@ -61,10 +63,11 @@ if TYPE_CHECKING:
     from sprat.task import Task
 
 _MODULES = {
-    "blocks", "callbacks", "data", "datasets", "encodings", "errors", "metrics", "models",
+    "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "metrics", "models",
     "phases", "schedule", "show",
 }  # fmt: skip
 _NAMES = {
+    "augment": ("Augment",),
     "blocks": (
         "Block",
         "Continuous",
