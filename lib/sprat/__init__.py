@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from sprat.task import Task
 
 _MODULES = {
-    "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "metrics", "models",
-    "phases", "schedule", "show",
+    "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "metrics",
+    "models", "phases", "schedule", "show",
 }  # fmt: skip
 _NAMES = {
     "augment": ("Augment",),
