@@ -107,7 +107,9 @@ def _guarded_import(imports: list[str]) -> Callable[..., Any]:
     def guarded(
         name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0
     ) -> Any:
-        if level == 0 and name.partition(".")[0] not in allowed:
+        # A list comes from C code that imports for itself, as pickle and torch do.
+        by_hand = not isinstance(fromlist, list)
+        if by_hand and level == 0 and name.partition(".")[0] not in allowed:
             raise ForbiddenImport(
                 f"{name} may not be imported in this exercise; it allows {', '.join(imports)}"
             )

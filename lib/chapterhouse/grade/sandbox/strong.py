@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ class Strong:
         kernel.hide_memory()
         os.chdir("/tmp")
         os.environ.update(HOME="/tmp", TMPDIR="/tmp")
+        tempfile.tempdir = None  # forget what the server found
         rlimits.apply(limits, count_processes=True)
         kernel.forbid_new_privileges()
         landlock.restrict(root.readable(), [*root.SCRATCH, "/dev/null"])
