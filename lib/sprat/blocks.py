@@ -50,7 +50,7 @@ class Image(Block):
     size: tuple[int, int] | None = None
 
     def check(self, values: Any) -> None:
-        """Refuse anything but (batch, channels, height, width)."""
+        """Refuse anything but (batch, channels, height, width), and pixels that are not finite."""
         _check_tensor(self, values, axes=4)
         if values.shape[1] != self.channels:
             hint = "permute(0, 3, 1, 2) puts channels second"
@@ -65,6 +65,7 @@ class Image(Block):
                 f"{self} got pictures of {tuple(values.shape[2:])} pixels.",
                 fix=f"resize them, or say Image(size={tuple(values.shape[2:])})",
             )
+        _check_finite(self, values)
 
     def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Random uint8 noise, (count, channels, height, width)."""
@@ -93,6 +94,7 @@ class ImageTensor(Block):
                 f"{self} got {values.dtype}; a float type was expected.",
                 fix="encode with sprat.ToFloat()",
             )
+        _check_finite(self, values)
 
     def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Standard normal noise."""
@@ -191,10 +193,7 @@ class Continuous(Block):
                 f"float (batch, {self.size}) was expected.",
                 fix=f"convert with y.float().reshape(-1, {self.size})",
             )
-        if not bool(torch.isfinite(values).all()):
-            raise BlockError(
-                f"{self} got values that are not finite.", fix="fill or drop missing values first"
-            )
+        _check_finite(self, values)
 
     def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Standard normal numbers, (count, size)."""
@@ -315,3 +314,11 @@ def _check_tensor(block: Block, values: Any, *, axes: int) -> None:
         )
     if len(values) == 0:
         raise BlockError(f"{block} got an empty batch.", fix="check the data and its split")
+
+
+def _check_finite(block: Block, values: Tensor) -> None:
+    """Refuse missing and infinite numbers. Reads the values, so it waits for a GPU."""
+    if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+        raise BlockError(
+            f"{block} got values that are not finite.", fix="fill or drop missing values first"
+        )

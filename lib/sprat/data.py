@@ -128,10 +128,10 @@ class Data:
         """The samples for which ``keep(x, y)``, called once with whole columns, is true."""
         return self[keep(self.x, self.y).bool().cpu()]
 
-    def group(self, key: Callable[[Any, Any], Tensor] | None = None) -> dict[int, "Data"]:
+    def group(self, key: Callable[[Any, Any], Tensor] | None = None) -> dict[Any, "Data"]:
         """One `Data` for each value of ``key(x, y)``, by default of the target."""
         keys = (self._targets() if key is None else key(self.x, self.y)).cpu()
-        return {int(value): self[keys == value] for value in keys.unique()}
+        return {value.item(): self[keys == value] for value in keys.unique()}
 
     def shuffle(self, *, generator: torch.Generator | None = None) -> "Data":
         """The same samples in random order."""
@@ -141,12 +141,12 @@ class Data:
         """The first `count` samples.
 
         Raises:
-            DataError: there are fewer.
+            DataError: there are fewer, or none are asked for.
         """
-        if count > len(self):
+        if not 0 < count <= len(self):
             raise DataError(
                 f"{count:,} samples asked for; {self.name!r} has {len(self):,}.",
-                fix=f"ask for at most {len(self):,}",
+                fix=f"ask for 1 to {len(self):,}",
             )
         return self[:count]
 
@@ -172,7 +172,7 @@ class Data:
             chosen = self._stratified(order, valid)
         else:
             size = valid if isinstance(valid, int) else round(valid * len(self))
-            chosen = order[:size]
+            chosen = order[: max(0, size)]
         held = torch.zeros(len(self), dtype=torch.bool)
         held[chosen] = True
         if held.all() or not held.any():

@@ -48,6 +48,7 @@ class Task:
         set_(self, "encodings", tuple(self.encodings))
         if self.output is None:
             set_(self, "output", self.target)
+        self.encoded(self.input)  # encodings that do not fit the input say so here
         goal = self.encoded(self.output)
         if self.loss is None and goal is not None:
             set_(self, "loss", loss_for(goal))

@@ -8,6 +8,7 @@ import sys
 import types
 from typing import IO, TextIO
 
+import hypothesis
 import pytest
 import torch
 from beartype import BeartypeConf, FrozenDict, beartype
@@ -23,6 +24,10 @@ _checker = types.ModuleType("sprat_typechecker")
 _checker.check = beartype(conf=_configuration)  # type: ignore[attr-defined]
 sys.modules[_checker.__name__] = _checker
 install_import_hook("sprat", f"{_checker.__name__}.check")
+
+# A slow machine is no failure, and equal runs draw equal examples.
+hypothesis.settings.register_profile("sprat", deadline=None, max_examples=50, derandomize=True)
+hypothesis.settings.load_profile("sprat")
 
 import sprat as sp  # noqa: E402 - after the hook
 
