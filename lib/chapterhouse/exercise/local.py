@@ -81,11 +81,11 @@ def _step(made: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 def _fault(case: Visible, value: Any, used: tuple[Any, Any], shown: str) -> str | None:
     try:
         fault = case.check(_plain(value), case.expected, case.args)
+        if fault is not None:
+            parts = [f"{fault}.", f"{shown} gave {short(value)}, expected {short(case.expected)}."]
+            return " ".join([*parts, case.message]).strip()
     except Exception as error:  # a value of the student's own type may fail anywhere
-        fault = f"the value cannot be compared ({type(error).__name__})"
-    if fault is not None:
-        parts = [f"{fault}.", f"{shown} gave {short(value)}, expected {short(case.expected)}."]
-        return " ".join([*parts, case.message]).strip()
+        return f"the value that {shown} gave cannot be compared ({type(error).__name__})."
     if case.keep_inputs and same(used, (case.args, case.kwargs)) is not None:
         return "the value is right, but an argument was changed in place."
     return None

@@ -203,7 +203,7 @@ def _official(level: str | None, *, accept_none: bool) -> Pool:
         "own work without a sandbox: --level none --accept-no-sandbox"
     )
     if level == "none" and not accept_none:
-        raise GradingError("Level none does not stop a submission from doing harm.", fix=fix)
+        raise ExerciseError("Level none does not stop a submission from doing harm.", fix=fix)
     sandbox = _open(level)
     if sandbox.level == "none" and level != "none":
         sandbox.close()

@@ -75,7 +75,7 @@ def _bodies(tree: ast.Module) -> Iterator[ast.AST]:
         node = stack.pop()
         is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         within = inside.get(id(node), False)
-        if within:
+        if within or is_function:
             yield node
         children: list[ast.AST]
         if is_function or isinstance(node, ast.ClassDef):
@@ -112,7 +112,10 @@ def _changes(node: ast.AST) -> Iterator[tuple[int, str, Change]]:
 
 def _dropped(node: ast.AST) -> Iterator[tuple[int, str, Change]]:
     """Parts of one node that can be left out."""
+    is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     for name, child in ast.iter_fields(node):
+        if is_function and name != "body":
+            continue
         match child:
             case ast.Attribute(attr="T" | "mT" as attr, value=inner):
                 yield child.lineno, f".{attr} was dropped", _setter(name, inner)
