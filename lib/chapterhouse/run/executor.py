@@ -23,6 +23,7 @@ from chapterhouse.run.record import Run, executed_path
 from chapterhouse.run.report import Report, Row
 from chapterhouse.run.table import Progress
 from chapterhouse.run.trace import Hashes
+from chapterhouse.run.turn import turn
 
 _GRACE_S = 20.0  # for threads to tidy up after an interrupt; their kernels are dead by then
 
@@ -52,6 +53,7 @@ class _Work:
     hashes: Hashes
     progress: Progress
     execute: Execute
+    force: bool
     waiting: queue.SimpleQueue[Plan] = field(default_factory=queue.SimpleQueue)
     rows: dict[str, Row] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -103,7 +105,7 @@ def run_course(
     costs = _last_costs(course, profile, paths)
     slugs = [path.stem for path in paths]
     with Progress(slugs, costs, screen, jobs=jobs) as progress:
-        work = _Work(course, Cache(course), Hashes(course), progress, execute)
+        work = _Work(course, Cache(course), Hashes(course), progress, execute, force)
         plans = _plan_all(work, paths, profile, parse_assignments(overrides))
         stale = [plan for plan in plans if force or not _reuse(work, plan)]
         stale.sort(key=lambda plan: costs.get(plan.slug, float("inf")), reverse=True)
@@ -213,31 +215,35 @@ def _worker(work: _Work, ended: threading.Event) -> None:
 
 
 def _run_one(work: _Work, plan: Plan) -> None:
+    """Run one chapter when it is our turn; whatever goes wrong becomes its row."""
     try:
-        execution = work.execute(
-            plan,
-            work.course,
-            hashes=work.hashes,
-            progress=lambda done, total: work.progress.running(plan.slug, done, total),
-            stop=work.stop,
-        )
-        if work.stop.is_set():
-            return  # whatever it says, it was cut short
-        run = publish_new(plan, execution, work.course, work.cache)
+        with turn(work.course, plan, work.stop) as waited:
+            if work.stop.is_set() or (waited and not work.force and _reuse(work, plan)):
+                return
+            _execute_one(work, plan)
     except OSError as error:
         trouble = from_os_error(error)
         work.end(Row(plan.slug, "failed", error=trouble.found), f"{plan.path}: {trouble}")
-        return
     except ChapterhouseError as error:
         work.end(Row(plan.slug, "failed", error=error.found), f"{plan.path}: {error}")
-        return
     except Exception as error:
         # Ours, not the chapter's. The other chapters still run, and nothing is hidden.
         story = f"{plan.path}: chapterhouse broke on it: {type(error).__name__}: {error}"
         work.end(Row(plan.slug, "failed", error=story), story)
-        return
+
+
+def _execute_one(work: _Work, plan: Plan) -> None:
+    execution = work.execute(
+        plan,
+        work.course,
+        hashes=work.hashes,
+        progress=lambda done, total: work.progress.running(plan.slug, done, total),
+        stop=work.stop,
+    )
+    if work.stop.is_set():
+        return  # whatever it says, it was cut short
+    run = publish_new(plan, execution, work.course, work.cache)
     if execution.failure is None:
         work.end(Row.of(run, "ran"))
     else:
-        story = execution.failure.text(colour=work.progress.colour)
-        work.end(Row.of(run, "failed"), story)
+        work.end(Row.of(run, "failed"), execution.failure.text(colour=work.progress.colour))

