@@ -30,7 +30,8 @@ sys.meta_path.insert(0, Refuse())
 from chapterhouse.exercise import check
 assert "torch" not in sys.modules, "importing the check must not wait for torch"
 check.load("04_f", '[{{"name": "a", "target": "f", "args": {{"$tuple": [2]}}, '
-    '"kwargs": {{"$dict": []}}, "steps": [], "seed": 1, "keep_inputs": true, "check": {{"kind": "equal"}}, "message": "", '
+    '"kwargs": {{"$dict": []}}, "steps": [], "seed": 1, "keep_inputs": true, '
+    '"check": {{"kind": "equal"}}, "message": "", '
     '"expected": 4}}]')
 check("04_f", {{"f": lambda x: 2 * x}})
 """
