@@ -192,6 +192,24 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
+@pytest.fixture(scope="session", name="command")
+def _command():
+    """The function that runs one command on a course."""
+    return chapterhouse
+
+
+@pytest.fixture(scope="session", name="write_small_course")
+def _write_small_course():
+    """The function that writes a small course into a folder."""
+    return write_small_course
+
+
+@pytest.fixture(scope="session", name="run_and_build")
+def _run_and_build():
+    """The function that executes and builds a course."""
+    return run_and_build
+
+
 @pytest.fixture
 def small_course(tmp_path: Path) -> Course:
     """A small course that nothing was done with yet."""
