@@ -32,6 +32,16 @@ def test_roundtrip(pictures: sp.Data, task: sp.Task, tmp_path: Path, name: str) 
     assert {guess.name for guess in expected} <= set(pictures.classes or ())
 
 
+def test_a_vae_travels_too(pictures: sp.Data, tmp_path: Path) -> None:
+    block = sp.Image(channels=1, size=(9, 9))
+    task = sp.Task(block, output=block)
+    model = sp.models.VAE(1, (9, 9), num_hiddens=8)
+    learn = sp.Learner(task, (sp.Data(pictures.x),), model=model, device="cpu")
+    loaded = sp.load(learn.export(tmp_path))
+    assert loaded.task == task
+    assert torch.equal(loaded.predict(pictures.x[:4]), learn.predict(pictures.x[:4]))
+
+
 def test_normalisation_travels_with_the_model(pictures: sp.Data, tmp_path: Path) -> None:
     task = sp.Task(
         sp.Image(channels=1),

@@ -5,6 +5,7 @@ from a code. Kingma and Welling, "Auto-Encoding Variational Bayes" (2014). How i
 phase, not part of the network: chapter 21 builds it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
@@ -25,7 +26,7 @@ class VAE(nn.Module):
     def __init__(
         self,
         in_channels: int,
-        size: tuple[int, int],
+        size: Sequence[int],
         *,
         num_latents: int = 2,
         num_hiddens: int = 256,
