@@ -75,6 +75,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of a pipe went away (`chapterhouse status | head`): nobody is left to tell.
         sys.stderr.close()
         return 1
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name in ("", "sprat", "chapterhouse"):
+            raise  # ours to mend
+        print(
+            f"chapterhouse: this command needs {name}, which is not installed.\n"
+            "  fix: pip install 'sprat[book]'",
+            file=sys.stderr,
+        )
+        return 2
     except OSError as error:
         print(f"chapterhouse: {from_os_error(error)}", file=sys.stderr)
         return 1

@@ -134,7 +134,9 @@ def select(course: Course, names: Sequence[str]) -> list[Path]:
 
 def _checked_jobs(jobs: int | None) -> int:
     if jobs is None:
-        return max(len(os.sched_getaffinity(0)), 1)
+        if hasattr(os, "sched_getaffinity"):
+            return len(os.sched_getaffinity(0))
+        return os.cpu_count() or 1
     if jobs < 1:
         raise CourseError(f"--jobs is {jobs}; at least 1 was expected.", fix="leave it out")
     return jobs

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chapterhouse.run.normalise import strip_ansi
+from chapterhouse.run.record import executed_path
 
 if TYPE_CHECKING:
     from chapterhouse.run.engine import Session
@@ -31,6 +32,7 @@ class Failure:
     output: str
     reason: str
     traceback: str = ""
+    fix: str = ""
 
     @property
     def headline(self) -> str:
@@ -50,13 +52,14 @@ class Failure:
             if body.strip():
                 shown = body if colour else strip_ansi(body)
                 parts.append(f"  {title}:\n" + _indent(shown.rstrip()))
-        return "\n".join(parts)
+        return "\n".join([*parts, f"  fix: {self.fix}"] if self.fix else parts)
 
 
 def describe(
     plan: Plan, session: Session, outputs: list[list[dict[str, Any]]], error: Exception
 ) -> Failure:
     """Tell what `error`, raised while `session` executed `plan`, means."""
+    partial = executed_path(session.course, plan.profile, plan.slug, ".failed.ipynb")
     breach = session.watch.breach
     ename = getattr(error, "ename", "")
     traceback = "\n".join(getattr(error, "traceback", ()))
@@ -79,6 +82,7 @@ def describe(
         output=_output(session, outputs),
         reason=reason,
         traceback=traceback,
+        fix=session.watch.fix or f"mend that cell; the notebook up to there is in {partial}",
     )
 
 

@@ -29,6 +29,7 @@ class Watch:
     def __init__(self, limits: Limits, stop: threading.Event) -> None:
         self.limits = limits
         self.breach = ""
+        self.fix = ""
         self.peak_memory_bytes = 0
         self.cpu_s = 0.0
         self._stop = stop
@@ -87,7 +88,10 @@ class Watch:
         """Add to the output so far; past the limit the kernel is killed."""
         self._output_bytes += size_bytes
         if self._output_bytes > self.limits.max_output_bytes and not self.breach:
-            self._break(f"printed more than {_mebibytes(self.limits.max_output_bytes)}")
+            self._break(
+                f"printed more than {_mebibytes(self.limits.max_output_bytes)}",
+                fix="print less, or raise max_output_bytes in [tool.chapterhouse.profiles]",
+            )
 
     def _observe(self) -> None:
         tick = 0
@@ -96,7 +100,10 @@ class Watch:
                 self._break("was interrupted")
                 return
             if self._spent_s() > self.limits.timeout_s:
-                self._break(f"ran out of time: the chapter may take {self.limits.timeout_s:g} s")
+                self._break(
+                    f"ran out of time: the chapter may take {self.limits.timeout_s:g} s",
+                    fix="do less in this profile, or raise metadata.chapterhouse.timeout_s",
+                )
                 return
             try:
                 memory_bytes = self._measure(list_children=tick % _CHILDREN_EVERY == 0)
@@ -104,7 +111,11 @@ class Watch:
                 return  # the kernel is gone; whoever talks to it will notice
             if memory_bytes > self.limits.max_memory_bytes:
                 limit = _mebibytes(self.limits.max_memory_bytes)
-                self._break(f"used {_mebibytes(memory_bytes)} of memory; {limit} is the limit")
+                self._break(
+                    f"used {_mebibytes(memory_bytes)} of memory; {limit} is the limit",
+                    fix="take smaller batches, or raise max_memory_bytes in "
+                    "[tool.chapterhouse.profiles]",
+                )
                 return
             tick += 1
 
@@ -134,8 +145,8 @@ class Watch:
         self.cpu_s = max(self.cpu_s, cpu_s)
         return memory_bytes
 
-    def _break(self, reason: str) -> None:
-        self.breach = reason
+    def _break(self, reason: str, *, fix: str = "") -> None:
+        self.breach, self.fix = reason, fix
         self.kill()
 
 

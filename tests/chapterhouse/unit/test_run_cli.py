@@ -103,6 +103,22 @@ def test_a_full_disk_names_the_file_and_the_fix(monkeypatch, capsys) -> None:
     assert "free some space" in message
 
 
+def test_a_missing_extra_is_named(monkeypatch, capsys) -> None:
+    def action(_):
+        raise ModuleNotFoundError("No module named 'papermill'", name="papermill.execute")
+
+    assert run_with(monkeypatch, action) == 2
+    assert "needs papermill" in capsys.readouterr().err
+
+
+def test_a_module_of_ours_that_is_missing_is_not_hidden(monkeypatch) -> None:
+    def action(_):
+        raise ModuleNotFoundError("No module named 'sprat.x'", name="sprat.x")
+
+    with pytest.raises(ModuleNotFoundError):
+        run_with(monkeypatch, action)
+
+
 def test_no_command_shows_usage(capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main([])
