@@ -47,6 +47,10 @@ class Pool:
     """
 
     def __init__(self, level: str, warm: tuple[str, ...] = WARM, use_cgroups: bool = True) -> None:
+        if sys.platform == "win32":
+            raise GradingError(
+                "The sandbox needs Linux or macOS; this is Windows.", fix="use WSL 2 or Colab"
+            )
         self.level = level
         self._warm, self._use_cgroups = warm, use_cgroups
         self._lock = threading.Lock()

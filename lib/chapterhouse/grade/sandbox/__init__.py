@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import contextlib
 
 from chapterhouse.errors import GradingError
 from chapterhouse.grade.pool import WARM, Pool
@@ -26,27 +26,42 @@ def open(level: str | None = None, warm: tuple[str, ...] = WARM) -> Pool:
             raise GradingError(
                 f"There is no sandbox level {level!r}.", fix=f"use one of {', '.join(LEVELS)}"
             )
-        return Pool(level, warm)
-    reasons = probe()
-    return Pool(next(name for name in LEVELS if reasons[name][0]), warm)
+        return _opened(level, warm)
+    for stronger in LEVELS[:-1]:
+        with contextlib.suppress(GradingError):
+            return _opened(stronger, warm)
+    return _opened(LEVELS[-1], warm)
+
+
+def _opened(level: str, warm: tuple[str, ...]) -> Pool:
+    """A pool that has run the smallest job: some walls show only then that they cannot be built."""
+    pool = Pool(level, warm)
+    reason = _reason(pool)
+    if reason is not None:
+        pool.close()
+        raise GradingError(
+            f"The sandbox's {level} level does not work on this machine: {reason}.",
+            fix="run `chapterhouse grade --probe` to see which levels it has",
+        )
+    return pool
 
 
 def probe() -> dict[str, tuple[bool, str]]:
     """For each level whether this machine has it, and if not why."""
-    if sys.platform == "win32":
-        raise GradingError(
-            "The sandbox needs Linux or macOS; this is Windows.", fix="use WSL 2 or Colab"
-        )
     return {level: _try(level) for level in LEVELS}
 
 
 def _try(level: str) -> tuple[bool, str]:
-    """Whether a level can run the smallest job."""
     try:
-        with Pool(level, warm=()) as pool:
-            outcome = pool.run(Job("answer = 42", (Call("answer"),)))
+        _opened(level, warm=()).close()
     except GradingError as error:
         return False, error.found
-    if outcome.status is not Status.OK:
-        return False, outcome.failure.message if outcome.failure else outcome.status.value
     return True, ""
+
+
+def _reason(pool: Pool) -> str | None:
+    """Why a pool cannot run the smallest job, or None."""
+    outcome = pool.run(Job("answer = 42", (Call("answer"),)))
+    if outcome.status is Status.OK:
+        return None
+    return outcome.failure.message if outcome.failure else outcome.status.value

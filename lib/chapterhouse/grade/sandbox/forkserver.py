@@ -262,6 +262,8 @@ def main() -> None:
     # Objects that exist now are never collected, so children do not copy their pages to look.
     gc.collect()
     gc.freeze()
+    if sys.platform == "linux":
+        importlib.import_module(f"{ROOM}.sandbox.kernel").gather_pages()
     control.sendall(json.dumps({"ready": warmed}).encode() + b"\n")
     Server(control, backend, harness.serve).run()
 

@@ -24,6 +24,7 @@ class Medium:
     level = "medium"
 
     def __init__(self, warmed: list[str], use_cgroups: bool) -> None:
+        kernel.machine()
         landlock.abi()
         self._shown = root.sources(warmed)
         self._limiter = (cgroup.find() if use_cgroups else None) or cgroup.Watcher()

@@ -47,6 +47,7 @@ class Strong:
     level = "strong"
 
     def __init__(self, warmed: list[str], use_cgroups: bool) -> None:
+        kernel.machine()
         landlock.abi()
         self._shown = root.sources(warmed)
         self._filter = seccomp.build()
