@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         metrics,
         models,
         phases,
+        physics,
         schedule,
         show,
     )
@@ -64,7 +65,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "metrics",
-    "models", "phases", "schedule", "show",
+    "models", "phases", "physics", "schedule", "show",
 }  # fmt: skip
 _NAMES = {
     "augment": ("Augment",),
