@@ -86,6 +86,7 @@ def edition(
     made.cells.append(
         v4.new_code_cell(install_source(wheel, settings), id="install", metadata={"tags": []})
     )
+    cited = _cited(run.source)
     for number, source_cell in enumerate(run.source.cells, start=1):
         where = f"{run.source_path}, cell {number}"
         cell = copy.deepcopy(source_cell)
@@ -96,7 +97,8 @@ def edition(
                 return _exercise(course, settings, block, slug=run.slug, where=where)
 
             text = recorded.fill(cell.source, runs, slug=run.slug, where=where)
-            converter = Converter(references.links(page), {"graded": exercise}, name=where)
+            own = {"graded": exercise, "bibliography": lambda _: references.bibliography(cited)}
+            converter = Converter(references.links(page), own, name=where)
             cell.source = converter.convert(text)
             cell.pop("attachments", None)
         elif cell.cell_type == "code":
@@ -106,6 +108,18 @@ def edition(
             made.cells.extend(_full_profile(run))
     check(made, name=f"the Colab edition of {run.slug}")
     return made
+
+
+def _cited(notebook: NotebookNode) -> list[str]:
+    """The key of every work that a chapter cites."""
+    roles = [
+        item
+        for cell in notebook.cells
+        if cell.cell_type == "markdown"
+        for item in myst.walk(cell.source)
+        if isinstance(item, myst.Role) and item.name.startswith("cite")
+    ]
+    return [key.strip() for role in roles for key in role.body.split(",")]
 
 
 def _metadata(run: Executed, settings: SiteSettings) -> NotebookNode:

@@ -11,6 +11,7 @@ import hashlib
 import mimetypes
 import posixpath
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,7 @@ class References:
     terms: dict[str, tuple[str, str]] = field(default_factory=dict)
     pages: dict[str, tuple[str, str]] = field(default_factory=dict)
     works: dict[str, Link] = field(default_factory=dict)
+    titles: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, Path] = field(default_factory=dict)
 
     def links(self, page: str) -> Links:
@@ -83,6 +85,12 @@ class References:
             )
         return self.works[key]
 
+    def bibliography(self, keys: Iterable[str]) -> str:
+        """A list of works as markdown, each once, by author and year."""
+        known = {key for key in keys if key in self.works}
+        ordered = sorted(known, key=lambda key: self.works[key].text)
+        return "\n".join(f"- {self.works[key].markdown()}. {self.titles[key]}." for key in ordered)
+
     def _picture(self, path: str, page: str) -> str:
         """A published address, or, without one, the picture itself inside the notebook."""
         relative = path.lstrip("/") if path.startswith("/") else _join(page, path)
@@ -122,12 +130,13 @@ def load(course: Course, settings: SiteSettings, rendered: Path) -> References:
                 key = name if kind == "std:doc" else name.lower()
                 table[key] = (name if title == "-" else title, uri)
     for path in settings.bibliography:
-        found.works.update(_works(course.root / path))
+        for key, (link, title) in _works(course.root / path).items():
+            found.works[key], found.titles[key] = link, title
     return found
 
 
-def _works(path: Path) -> dict[str, Link]:
-    """Each work of a BibTeX file as ``Author and Author, 2013`` with its address."""
+def _works(path: Path) -> dict[str, tuple[Link, str]]:
+    """Each work of a BibTeX file: ``Author and Author, 2013`` with its address, and its title."""
     from pybtex.database import parse_file
     from pybtex.exceptions import PybtexError
 
@@ -149,5 +158,6 @@ def _works(path: Path) -> dict[str, Link]:
         if url is None and "eprint" in fields:
             url = f"https://arxiv.org/abs/{fields['eprint']}"
         year = fields.get("year", "no year")
-        works[key] = Link(re.sub(r"[{}]", "", f"{who}, {year}"), url)
+        title = re.sub(r"[{}]", "", fields.get("title", "")).rstrip(".")
+        works[key] = Link(re.sub(r"[{}]", "", f"{who}, {year}"), url), title
     return works

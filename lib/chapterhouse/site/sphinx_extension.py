@@ -1,8 +1,8 @@
 """A small Sphinx extension: MathJax from an installed package, and pages that call nobody.
 
-Jupyter Book loads it by ``_config.yml``. It also gives ``{run}`` and ``{graded}`` a meaning when
-somebody runs Jupyter Book on the repository itself, without staging: the page then says where the
-number or the exercise comes from.
+Jupyter Book loads it by ``_config.yml``. It also gives ``{run}``, ``{graded}`` and ``{from-run}`` a
+meaning when somebody runs Jupyter Book on the repository itself, without staging: the page then
+names what would stand there.
 """
 
 from __future__ import annotations
@@ -25,15 +25,17 @@ MATHJAX_PARTS = ("tex-chtml.js", "output/chtml", "input/tex/extensions")
 UNWANTED_ASSETS = ("thebe", "fontawesome")
 
 
-class UnstagedExercise(Directive):
-    """A ``{graded}`` block on a page that was built without `chapterhouse site`."""
+class Unstaged(Directive):
+    """A ``{graded}`` or ``{from-run}`` block on a page built without `chapterhouse site`."""
 
     required_arguments = 1
     has_content = True
+    option_spec = {"width": str, "name": str, "alt": str}  # noqa: RUF012
 
     def run(self) -> list[nodes.Node]:
-        """A note that names the exercise's folder."""
-        text = f"Exercise {self.arguments[0]}: see exercises/{self.arguments[0]}/exercise.md."
+        """A note that names what would stand here."""
+        kinds = {"graded": "Exercise", "from-run": "Picture"}
+        text = f"{kinds[self.name]} {self.arguments[0]}: build with `chapterhouse site` to see it."
         return [nodes.note("", nodes.paragraph(text=text))]
 
 
@@ -118,7 +120,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("chapterhouse_colab_prefix", "", "html", [str])
     app.add_config_value("chapterhouse_assets", "", "html", [str])
     app.connect("config-inited", _note_assets)
-    app.add_directive("graded", UnstagedExercise)
+    app.add_directive("graded", Unstaged)
+    app.add_directive("from-run", Unstaged)
     app.add_role("run", _unstaged_number)
     app.connect("html-page-context", _drop_assets, priority=900)
     app.connect("build-finished", _copy_mathjax)

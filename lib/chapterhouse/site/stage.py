@@ -21,7 +21,7 @@ from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
 from chapterhouse.site import executed as ex
-from chapterhouse.site import facts, graded, recorded
+from chapterhouse.site import facts, graded, pictures, recorded
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.settings import SiteSettings
 
@@ -134,23 +134,12 @@ def _tidy_code_cell(cell: NotebookNode) -> None:
     for output in cell.outputs:
         output.get("data", {}).pop(ex.CLAIM, None)
     kept = {k: v for k, v in cell.metadata.items() if k in ("tags", "mystnb")}
-    alt = cell.metadata.get("alt") or _output_alt(cell)
+    alt = pictures.alt_text(cell)
     if alt:
         render = dict(kept.get("mystnb", {}))
         render["image"] = {"alt": alt, **render.get("image", {})}
         kept["mystnb"] = render
     cell.metadata = NotebookNode(kept)
-
-
-def _output_alt(cell: NotebookNode) -> str | None:
-    """The alt text that the cell's picture carries itself."""
-    for output in cell.outputs:
-        for mime in ("image/png", "image/svg+xml"):
-            own = output.get("metadata", {}).get(mime, {})
-            alt = own.get("alt") if isinstance(own, dict) else None
-            if alt:
-                return str(alt)
-    return None
 
 
 def _insert_box(notebook: NotebookNode, box: str, *, name: str) -> None:
@@ -183,8 +172,23 @@ def _copy_folder(
                 text = content.decode()
             except UnicodeDecodeError:
                 raise SiteError(f"{path} is not UTF-8 text.", fix="save it as UTF-8") from None
-            content = recorded.fill(text, runs, slug=None, where=str(path)).encode()
+            text = recorded.fill(text, runs, slug=None, where=str(path))
+            content = _with_pictures(text, staged, where=str(path)).encode()
         _put(staged, relative.as_posix(), content)
+
+
+def _with_pictures(text: str, staged: Staged, *, where: str) -> str:
+    """A page with the pictures that it takes from chapters, which are staged beside it."""
+    runs = {run.slug: run for run in staged.chapters}
+
+    def show(block: myst.Directive) -> str | None:
+        if block.name != "from-run":
+            return None
+        name, content, figure = pictures.take(block, runs, where=where)
+        _put(staged, name, content)
+        return figure
+
+    return myst.rewrite(text, directive=show)
 
 
 def _put(staged: Staged, name: str, content: bytes) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from chapterhouse.course import Course
 from chapterhouse.errors import NotebookError, SiteError
+from chapterhouse.plain_markdown import Link
 from chapterhouse.site import colab
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.references import References
@@ -63,6 +64,8 @@ def make(course: Course, *markdown: str, site: SiteSettings | None = None, **met
         labels={"place": ("The place", "chapters/02_b.html#place")},
         terms={"batch": ("batch", "book/glossary.html#term-batch")},
         pages={"chapters/02_b": ("The next", "chapters/02_b.html")},
+        works={key: Link(key.title(), f"https://x.org/{key}") for key in ("ho", "he", "li")},
+        titles={"ho": "Diffusion", "he": "Residuals", "li": "Unread"},
     )
     edition = colab.edition(
         course, site, run, {"01_a": run.values}, page="chapters/01_a", references=references,
@@ -143,6 +146,13 @@ def test_an_exercise_says_what_to_do_and_where(course):
     assert source.startswith("> **Exercise: Do it** (2 points, medium)")
     assert "> Write $f$." in source
     assert "blob/gh-pages/_static/exercises/01_a_exercises.ipynb" in source
+
+
+def test_the_bibliography_lists_what_this_chapter_cites(course):
+    edition, _ = make(course, "As {cite:t}`ho` and {cite}`ho,he` say.", "```{bibliography}\n```")
+    assert edition.cells[-1].source == (
+        "- [He](https://x.org/he). Residuals.\n- [Ho](https://x.org/ho). Diffusion."
+    )
 
 
 @pytest.mark.parametrize(

@@ -185,3 +185,26 @@ def test_an_exercise_becomes_a_numbered_block_with_its_links(course):
     assert "1 point, hard" in source
     assert "../_static/exercises/01_a_exercises.ipynb" in source
     assert found.exercise_chapters == {"01_a"}
+
+
+def test_a_page_shows_a_picture_that_a_chapter_drew(course):
+    (course.book / "index.md").write_text(
+        "# Book\n\n```{from-run} 01_a/draw\n:width: 60%\n\nIt falls.\n```\n"
+    )
+    staged(course)
+    text = (course.build / "site-source/book/index.md").read_text()
+    name = "book/_from_run/01_a-draw.png"
+    assert f"```{{figure}} /{name}\n:alt: A curve that falls.\n:width: 60%\n\nIt falls." in text
+    assert (course.build / "site-source" / name).read_bytes() == b"hi"
+
+
+@pytest.mark.parametrize(
+    ("argument", "says"),
+    [("02_gone/x", "no cell of an executed chapter"), ("01_a/p", "drew no picture")],
+)
+def test_a_picture_that_nobody_drew_is_refused(course, argument, says):
+    (course.book / "index.md").write_text(f"# Book\n\n```{{from-run}} {argument}\n```\n")
+    with pytest.raises(SiteError, match=says) as caught:
+        staged(course)
+    assert "index.md, line 3" in caught.value.found
+    assert "one of" in caught.value.fix
