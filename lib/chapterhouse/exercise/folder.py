@@ -28,7 +28,8 @@ from chapterhouse.exercise.cases import Case, CasesFunction, check_cases, import
 
 ID = re.compile(r"^[0-9]{2}_[a-z0-9]+(_[a-z0-9]+)*$")
 DEFAULT_IMPORTS = ("math", "numpy", "torch", "sprat")
-_KNOWN = ("id", "chapter", "title", "points", "difficulty", "kind", "limits", "imports")
+MAX_MUTANTS = 24
+_KNOWN = ("id", "chapter", "title", "points", "difficulty", "kind", "limits", "imports", "mutants")
 _REQUIRED = ("id", "chapter", "title", "points", "difficulty")
 _LIMITS = {"cpu_s": float, "wall_s": float, "memory_bytes": int, "output_bytes": int}
 
@@ -39,7 +40,8 @@ class Exercise:
 
     `kind` is ``auto`` (graded by cases) or ``manual`` (free text or a plot that a person marks; it
     has no solution and no cases). `limits` holds only the limits that differ from the default:
-    ``cpu_s`` and ``wall_s`` in seconds, ``memory_bytes`` and ``output_bytes``.
+    ``cpu_s`` and ``wall_s`` in seconds, ``memory_bytes`` and ``output_bytes``. `mutants` is how
+    many small mistakes in the reference `exercise verify` tries at most.
     """
 
     path: Path
@@ -52,6 +54,7 @@ class Exercise:
     kind: str = "auto"
     imports: tuple[str, ...] = DEFAULT_IMPORTS
     limits: tuple[tuple[str, float], ...] = ()
+    mutants: int = MAX_MUTANTS
 
     @cached_property
     def solution(self) -> str:
@@ -131,6 +134,7 @@ def load(path: Path) -> Exercise:
         kind=values.get("kind", "auto"),
         imports=tuple(values.get("imports", DEFAULT_IMPORTS)),
         limits=limits,
+        mutants=values.get("mutants", MAX_MUTANTS),
     )
 
 
@@ -205,6 +209,9 @@ def _check_keys(matter: frontmatter.FrontMatter, *, name: str) -> None:
         raise _fault(matter, name, "difficulty", f"{values['difficulty']!r} is not 1, 2 or 3")
     if values.get("kind", "auto") not in ("auto", "manual"):
         raise _fault(matter, name, "kind", f"{values['kind']!r} is not auto or manual")
+    most = values.get("mutants", 0)
+    if isinstance(most, bool) or not isinstance(most, int) or not 0 <= most <= MAX_MUTANTS:
+        raise _fault(matter, name, "mutants", f"{most!r} is not a whole number up to {MAX_MUTANTS}")
     imports = values.get("imports", [])
     if not isinstance(imports, list) or not all(isinstance(part, str) for part in imports):
         raise _fault(matter, name, "imports", "is not a list such as [math, torch]")

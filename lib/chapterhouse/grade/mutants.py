@@ -12,8 +12,6 @@ import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-MAX_MUTANTS = 24
-
 _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub,
     ast.Sub: ast.Add,
@@ -44,20 +42,18 @@ class Mutant:
     change: str
 
 
-def mutants(solution: str) -> list[Mutant]:
-    """Up to `MAX_MUTANTS` mutants of a trusted source, spread over all that are possible."""
+def mutants(solution: str, most: int) -> list[Mutant]:
+    """Up to `most` mutants of a reference's solution regions, spread over all that are possible."""
     tree = ast.parse(solution)
-    exempt = {
-        number for number, line in enumerate(solution.splitlines(), 1) if "# equivalent:" in line
-    }
+    lines = _student_lines(solution)
     sites = [
         (index, part, line, change, apply)
         for index, node in enumerate(_bodies(tree))
         for part, (line, change, apply) in enumerate(_changes(node))
-        if line not in exempt
+        if line in lines
     ]
-    step = max(1.0, len(sites) / MAX_MUTANTS)
-    chosen = [sites[int(i * step)] for i in range(min(len(sites), MAX_MUTANTS))]
+    step = max(1.0, len(sites) / max(1, most))
+    chosen = [sites[int(i * step)] for i in range(min(len(sites), most))]
     made = []
     for index, part, line, change, _ in chosen:
         changed = copy.deepcopy(tree)
@@ -65,6 +61,18 @@ def mutants(solution: str) -> list[Mutant]:
         list(_changes(node))[part][2](node)
         made.append(Mutant(ast.unparse(ast.fix_missing_locations(changed)), line, change))
     return made
+
+
+def _student_lines(solution: str) -> set[int]:
+    """The numbers of the lines that a student writes and that don't say `# equivalent:`."""
+    found, inside = set(), False
+    for number, line in enumerate(solution.splitlines(), 1):
+        text = line.strip()
+        if text in ("# BEGIN SOLUTION", "# END SOLUTION"):
+            inside = text == "# BEGIN SOLUTION"
+        elif inside and "# equivalent:" not in line:
+            found.add(number)
+    return found
 
 
 def _bodies(tree: ast.Module) -> Iterator[ast.AST]:

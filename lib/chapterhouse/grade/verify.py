@@ -190,15 +190,17 @@ def _balance(exercise: Exercise) -> str | None:
     prefixes = [path.stem.split("_", 1)[0] for path in exercise.submissions()]
     if "ac" not in prefixes:
         return "no submission starts with ac_; add another right way to do it"
-    if sum(prefix != "ac" for prefix in prefixes) < 2:
-        return "fewer than two submissions must fail; add the mistakes that students make"
+    # Where the machine makes no mistakes, a person has to think of more of them.
+    needed = 2 if exercise.mutants else 4
+    if sum(prefix != "ac" for prefix in prefixes) < needed:
+        return f"fewer than {needed} submissions must fail; add the mistakes that students make"
     return None
 
 
 def _mutants(exercise: Exercise) -> list[tuple[str, str]]:
     return [
         (f"mutant of line {mutant.line}: {mutant.change}", mutant.source)
-        for mutant in mutants(exercise.solution)
+        for mutant in mutants(exercise.solution, exercise.mutants)
     ]
 
 

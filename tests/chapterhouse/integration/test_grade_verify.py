@@ -162,7 +162,16 @@ def test_a_visible_json_that_is_missing_or_old(make):
 def test_too_few_submissions(make):
     none = dict.fromkeys(SUBMISSIONS)
     found = faults(make(submissions={**none, "ac_a.py": SUBMISSIONS["ac_sorted.py"]}))
-    assert "fewer than two" in found["there are submissions of both kinds"]
+    assert "fewer than 2" in found["there are submissions of both kinds"]
+
+
+def test_without_mutants_more_submissions_must_fail(make):
+    none = dict.fromkeys(SUBMISSIONS)
+    kept = {name: SUBMISSIONS[name] for name in ("ac_sorted.py", "wa_sign.py", "re_typo.py")}
+    files = {"exercise.md": MATTER.replace("difficulty: 1", "difficulty: 1\nmutants: 0")}
+    found = faults(make(submissions={**none, **kept}, files=files))
+    assert list(found) == ["there are submissions of both kinds"]
+    assert "fewer than 4" in found["there are submissions of both kinds"]
 
 
 def test_no_other_right_way(make):

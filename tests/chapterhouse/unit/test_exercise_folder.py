@@ -90,6 +90,7 @@ def test_the_seed_decides_the_inputs(make):
         ("Write `double(x)`.\n", "", "has no prompt"),
         ("Write `double(x)`.", "See {nosuchrole}`x`.", "nosuchrole"),
         ("Write `double(x)`.", "![a](picture.png)", "shows the image"),
+        ("points: 2", "points: 2\nmutants: 99", "`mutants`: 99 is not a whole number up to 24"),
         ("points: 2", "points: 2\nkind: essay", "'essay' is not auto or manual"),
     ],
 )

@@ -2,12 +2,15 @@
 
 import ast
 
-from chapterhouse.grade.mutants import MAX_MUTANTS, mutants
+from chapterhouse.grade.mutants import mutants
+
+REGION = "    # BEGIN SOLUTION\n{}    # END SOLUTION\n"
 
 
 def changes(body):
-    source = "def f(x, y):\n" + "".join(f"    {line}\n" for line in body.split("\n"))
-    return {mutant.change: mutant.source for mutant in mutants(source)}
+    lines = "".join(f"    {line}\n" for line in body.split("\n"))
+    source = "def f(x, y):\n" + REGION.format(lines)
+    return {mutant.change: mutant.source for mutant in mutants(source, 24)}
 
 
 def test_each_kind_of_mistake():
@@ -22,9 +25,9 @@ def test_each_kind_of_mistake():
 
 
 def test_every_mutant_is_python_and_differs():
-    source = "def f(x):\n" + "    x = x * 2 + 1\n" * 40 + "    return x\n"
-    found = mutants(source)
-    assert len(found) == MAX_MUTANTS
+    source = "def f(x):\n" + REGION.format("    x = x * 2 + 1\n" * 40) + "    return x\n"
+    found = mutants(source, 24)
+    assert len(found) == 24
     for mutant in found:
         ast.parse(mutant.source)
         assert mutant.source != ast.unparse(ast.parse(source))
@@ -32,8 +35,13 @@ def test_every_mutant_is_python_and_differs():
 
 
 def test_signatures_annotations_and_module_level_stay():
-    source = "N = 1 + 2\ndef f(x: 'a' = 1 + 1) -> 1 + 1:\n    '1 + 1'\n    y: 1 + 1 = x\n"
-    assert mutants(source) == []
+    source = "# BEGIN SOLUTION\nN = 1 + 2\ndef f(x: 'a' = 1 + 1) -> 1 + 1:\n    y: 1 + 1 = x\n"
+    assert mutants(source, 24) == []
+
+
+def test_lines_that_the_student_is_given_stay():
+    source = "def f(x):\n    x = x + 1\n" + REGION.format("    x = x * 2\n") + "    return x - 1\n"
+    assert {mutant.line for mutant in mutants(source, 24)} == {4}
 
 
 def test_a_line_may_say_that_a_change_makes_no_difference():
