@@ -51,6 +51,7 @@ class Conversation:
         self._channel, channel = socket.socketpair()
         self._output, output = socket.socketpair()
         self.their_ends = (control, channel, output)
+        self._our_ends = (self._control, self._channel, self._output)
         self._reader = FrameReader(job.limits.value_bytes)
         self._calls: Iterator[Call] = iter(job.calls)
         self._to_send = memoryview(b"")
@@ -67,7 +68,7 @@ class Conversation:
         """The job could not be handed over: the fault is ours."""
         self._end(Status.BROKEN, "Sandbox", reason)
         self._report = {}
-        for end in self.their_ends:
+        for end in (*self._our_ends, *self.their_ends):
             end.close()
 
     def await_start(self) -> None:
@@ -82,16 +83,17 @@ class Conversation:
 
     def hold(self) -> Outcome:
         """Exchange frames until the job has ended, and say how it did."""
-        ends = (self._control, self._channel, self._output)
+        if self._report is not None:  # abandoned
+            return self._outcome()
         try:
             with selectors.DefaultSelector() as selector:
-                for end in ends:
+                for end in self._our_ends:
                     end.setblocking(False)
                     selector.register(end, selectors.EVENT_READ)
                 self._loop(selector)
             self._drain()
         finally:
-            for end in ends:
+            for end in self._our_ends:
                 end.close()
         return self._outcome()
 

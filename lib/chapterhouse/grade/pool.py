@@ -69,12 +69,15 @@ class Pool:
 
     def run(self, job: Job) -> Outcome:
         """Run one job to its end; see `protocol.Sandbox.run`."""
-        conversation = Conversation(job, self.level)
-        try:
-            with self._lock:
-                self._send(job, conversation)
-        except (OSError, GradingError) as error:
-            conversation.abandon(str(error))
+        for _ in range(2):
+            conversation = Conversation(job, self.level)
+            try:
+                with self._lock:
+                    self._send(job, conversation)
+                break
+            except (OSError, GradingError) as error:
+                # A server that died between two jobs is replaced at the second try.
+                conversation.abandon(str(error))
         return conversation.hold()
 
     def close(self) -> None:
@@ -130,6 +133,7 @@ class Pool:
     def _send(self, job: Job, conversation: Conversation) -> None:
         if self._server is None or self._server.poll() is not None:
             self._stop()
+            Path(self._home.name).mkdir(exist_ok=True)  # a server removes it when it ends
             self._start()
         assert self._control is not None
         with contextlib.ExitStack() as stack:

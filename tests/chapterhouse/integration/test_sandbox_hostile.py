@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 import os
 import secrets
+import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -21,12 +23,18 @@ from typing import Any
 
 import pytest
 
+import chapterhouse
 from chapterhouse.errors import GradingError
 from chapterhouse.grade.pool import Pool
 from chapterhouse.grade.protocol import Call, Job, Limits, Outcome, Status
 
 HOSTILE = sorted((Path(__file__).parent / "hostile").glob("*.py"))
-PLACES = {"strong": ("strong", True), "watched": ("strong", False), "medium": ("medium", True)}
+PLACES = {
+    "strong": ("strong", True),
+    "watched": ("strong", False),
+    "medium": ("medium", True),
+    "medium-watched": ("medium", False),
+}
 LIMITS = Limits(
     cpu_s=3,
     wall_s=2.5,
@@ -43,7 +51,12 @@ MEDIUM_STATUS = {"time_daemon": Status.FORBIDDEN, "memory_many_processes": Statu
 HONEST = "import torch\n\n\ndef answer(x):\n    return 2 * torch.ones(2).sum() * x\n"
 
 
-@pytest.fixture(scope="module", params=PLACES)
+@pytest.fixture(
+    scope="module",
+    params=[
+        name if name == "strong" else pytest.param(name, marks=pytest.mark.slow) for name in PLACES
+    ],
+)
 def place(request: pytest.FixtureRequest) -> Iterator[Pool]:
     level, use_cgroups = PLACES[request.param]
     # What a grader that marks this very class would hold.
@@ -70,13 +83,18 @@ def listener() -> Iterator[socket.socket]:
 def _processes(pool: Pool) -> list[int]:
     """Every process that comes from this pool's server, but the server itself."""
     own = pool._server.pid if pool._server else None
+    return [number for number in _named(pool._home.name) if number != own]
+
+
+def _named(home: str) -> list[int]:
+    """Every process whose command line names a pool's folder."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             line = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if pool._home.name.encode() in line and int(folder.name) != own:
+        if home.encode() in line:
             found.append(int(folder.name))
     return found
 
@@ -159,6 +177,7 @@ CLAIMS: dict[str, Callable[[Outcome], bool]] = {
     "ok_reads_memory": lambda o: _value(o) == "nothing",
     "ok_reads_secrets": lambda o: _value(o) == [],
     "ok_sees_processes": lambda o: _value(o) == [],
+    "ok_limits_grader": lambda o: _value(o) == [],
     "ok_network": lambda o: _value(o) == [],
     "ok_execs": lambda o: _value(o) == [],
     "ok_writes_files": lambda o: _value(o) == [],
@@ -201,26 +220,56 @@ def test_time_is_taken_outside(place: Pool) -> None:
     assert [result.wall_s >= 0.3 for result in outcome.results] == [True, True]
 
 
-def test_jobs_end_with_the_grader(place: Pool) -> None:
-    """A grader that is gone leaves no job behind; neither does a server that is killed."""
+ENDLESS = "def answer():\n    while True:\n        pass\n"
+
+
+def _wait_for(condition: Callable[[], object], seconds: float = 20.0) -> bool:
+    deadline = time.perf_counter() + seconds
+    while not condition() and time.perf_counter() < deadline:
+        time.sleep(0.01)
+    return bool(condition())
+
+
+def test_a_server_that_is_killed_takes_its_jobs_along(place: Pool) -> None:
     pool = Pool(place.level, warm=())
     server = pool._server
     assert server is not None
-    source = "def answer():\n    while True:\n        pass\n"
-    job = Job(source, (Call("answer"),), Limits(wall_s=30, cpu_s=30))
-    started = time.perf_counter()
+    job = Job(ENDLESS, (Call("answer"),), Limits(wall_s=60, cpu_s=60))
     outcomes: list[Outcome] = []
     thread = threading.Thread(target=lambda: outcomes.append(pool.run(job)))
     thread.start()
-    while not _processes(pool) and time.perf_counter() - started < 20:
-        time.sleep(0.01)
+    assert _wait_for(lambda: _processes(pool))
     server.kill()
     thread.join(20)
     assert [outcome.status for outcome in outcomes] == [Status.BROKEN]
-    deadline = time.perf_counter() + 5
-    while _processes(pool) and time.perf_counter() < deadline:
-        time.sleep(0.01)
-    assert _processes(pool) == []
+    assert _wait_for(lambda: not _processes(pool))
     # The pool mends itself: the next job finds a new server.
     assert pool.run(Job(HONEST, (Call("answer", (1.0,)),))).status is Status.OK
     pool.close()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT], ids=lambda s: s.name)
+def test_a_grader_that_ends_leaves_nothing(place: Pool, ending: signal.Signals) -> None:
+    script = (
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(chapterhouse.__file__).parents[1])!r})\n"
+        "from chapterhouse.grade.pool import Pool\n"
+        "from chapterhouse.grade.protocol import *\n"
+        f"pool = Pool({place.level!r}, warm=())\n"
+        "print(pool._home.name, pool._server.pid, flush=True)\n"
+        f"pool.run(Job({ENDLESS!r}, (Call('answer'),), Limits(wall_s=60, cpu_s=60)))\n"
+    )
+    command = [sys.executable, "-c", script]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as grader:
+        assert grader.stdout is not None
+        home, server = grader.stdout.readline().split()
+
+        def jobs() -> list[int]:
+            return [number for number in _named(home) if number not in (grader.pid, int(server))]
+
+        assert _wait_for(jobs)
+        grader.send_signal(ending)
+        grader.wait(20)
+    assert _wait_for(lambda: not _named(home))
+    assert _wait_for(lambda: not Path(home).exists())

@@ -133,6 +133,21 @@ def test_without_namespaces_only_itself_can_be_signalled() -> None:
     assert decide(program, names["tkill"], 77) == REFUSE
 
 
+def test_without_namespaces_only_itself_can_be_limited() -> None:
+    program, names = seccomp.build(own_pid=77), every()
+    for name in ("prlimit64", "sched_setaffinity"):
+        assert decide(program, names[name], 0) == ALLOW
+        assert decide(program, names[name], 77) == ALLOW
+        assert decide(program, names[name], 76) == REFUSE
+
+
+def test_files_send_no_signals(program: bytes) -> None:
+    for command in (8, 10, 15):
+        assert decide(program, every()["fcntl"], 0, command) == REFUSE
+    for command in (0, 1, 2, 3, 4, 1030):
+        assert decide(program, every()["fcntl"], 0, command) == ALLOW
+
+
 def test_terminals_cannot_be_typed_into(program: bytes) -> None:
     assert decide(program, every()["ioctl"], 0, 0x5401) == ALLOW
     assert decide(program, every()["ioctl"], 0, 0x5412) == REFUSE  # TIOCSTI

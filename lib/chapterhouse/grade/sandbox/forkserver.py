@@ -23,6 +23,7 @@ import importlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -265,7 +266,11 @@ def main() -> None:
     if sys.platform == "linux":
         importlib.import_module(f"{ROOM}.sandbox.kernel").gather_pages()
     control.sendall(json.dumps({"ready": warmed}).encode() + b"\n")
-    Server(control, backend, harness.serve).run()
+    try:
+        Server(control, backend, harness.serve).run()
+    finally:
+        # The grader does this, too, unless it was killed.
+        shutil.rmtree(settings["home"], ignore_errors=True)
 
 
 if __name__ == "__main__":

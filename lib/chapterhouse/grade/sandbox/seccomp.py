@@ -31,6 +31,8 @@ _CLONE_NAMESPACES = 0x7E020000
 _IOCTLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 # Parent-death signal, thread names, and the names that allocators give to their mappings.
 _PRCTLS = (1, 2, 3, 15, 16, 0x53564D41)
+# F_SETOWN, F_SETSIG, F_SETOWN_EX: they have the kernel send a signal to any process of the user.
+_FCNTLS_REFUSED = (8, 10, 15)
 
 _Program = list[tuple[int, int, int, int]]
 
@@ -81,10 +83,10 @@ def _checks(own_pid: int | None) -> dict[str, _Program]:
     unix = _one_of(0, (socket.AF_UNIX,))
     if own_pid is None:
         clone, kill, new_socket = _without_bits(0, _CLONE_NAMESPACES), anyone, unix
-        thread_kill = anyone
+        thread_kill = limit = anyone
     else:
         clone, kill, new_socket = _with_bit(0, _CLONE_THREAD), _one_of(0, (own_pid,)), refuse
-        thread_kill = refuse
+        thread_kill, limit = refuse, _one_of(0, (0, own_pid))
     return {
         "clone": clone,
         "socket": new_socket,
@@ -94,6 +96,9 @@ def _checks(own_pid: int | None) -> dict[str, _Program]:
         "kill": kill,
         "tgkill": kill,
         "tkill": thread_kill,
+        "fcntl": _none_of(1, _FCNTLS_REFUSED),
+        "prlimit64": limit,
+        "sched_setaffinity": limit,
     }
 
 
@@ -107,6 +112,13 @@ def _one_of(index: int, values: tuple[int, ...]) -> _Program:
     for value in values:
         program += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _ALLOW)]
     return [*program, (_RETURN, 0, 0, _REFUSE)]
+
+
+def _none_of(index: int, values: tuple[int, ...]) -> _Program:
+    program = [_argument(index)]
+    for value in values:
+        program += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _REFUSE)]
+    return [*program, (_RETURN, 0, 0, _ALLOW)]
 
 
 def _without_bits(index: int, bits: int) -> _Program:

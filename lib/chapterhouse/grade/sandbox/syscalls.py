@@ -31,15 +31,14 @@ ALLOWED = """
     alarm=37/- getpid=39/172 getppid=110/173 gettid=186/178 getuid=102/174 geteuid=107/175
     getgid=104/176 getegid=108/177 getgroups=115/158 getresuid=118/148 getresgid=120/150
     getpgrp=111/- getpgid=121/155 getsid=124/156 setsid=112/157 setpgid=109/154 uname=63/160
-    fcntl=72/25 flock=73/32 fsync=74/82 fdatasync=75/83 ftruncate=77/46 getdents=78/-
-    getdents64=217/61 getcwd=79/17 chdir=80/49 fchdir=81/50 rename=82/- renameat=264/38
-    renameat2=316/276 mkdir=83/- mkdirat=258/34 rmdir=84/- creat=85/- link=86/- linkat=265/37
-    unlink=87/- unlinkat=263/35 symlink=88/- symlinkat=266/36 readlink=89/- readlinkat=267/78
-    umask=95/166 gettimeofday=96/169 time=201/- times=100/153 clock_gettime=228/113
-    clock_getres=229/114 getrlimit=97/163 setrlimit=160/164 prlimit64=302/261 getrusage=98/165
-    sysinfo=99/179 arch_prctl=158/- set_tid_address=218/96 set_robust_list=273/99
-    get_robust_list=274/100 rseq=334/293 futex=202/98 futex_waitv=449/449
-    sched_getaffinity=204/123 sched_setaffinity=203/122 sched_getparam=143/121
+    flock=73/32 fsync=74/82 fdatasync=75/83 ftruncate=77/46 getdents=78/- getdents64=217/61
+    getcwd=79/17 chdir=80/49 fchdir=81/50 rename=82/- renameat=264/38 renameat2=316/276
+    mkdir=83/- mkdirat=258/34 rmdir=84/- creat=85/- link=86/- linkat=265/37 unlink=87/-
+    unlinkat=263/35 symlink=88/- symlinkat=266/36 readlink=89/- readlinkat=267/78 umask=95/166
+    gettimeofday=96/169 time=201/- times=100/153 clock_gettime=228/113 clock_getres=229/114
+    getrlimit=97/163 setrlimit=160/164 getrusage=98/165 sysinfo=99/179 arch_prctl=158/-
+    set_tid_address=218/96 set_robust_list=273/99 get_robust_list=274/100 rseq=334/293
+    futex=202/98 futex_waitv=449/449 sched_getaffinity=204/123 sched_getparam=143/121
     sched_getscheduler=145/120 sched_getattr=315/275 sched_get_priority_max=146/125
     sched_get_priority_min=147/126 sched_rr_get_interval=148/127 getcpu=309/168
     getpriority=140/141 exit=60/93 exit_group=231/94 wait4=61/260 waitid=247/95
@@ -67,8 +66,9 @@ SERVING = """
 
 # Allowed for some arguments only.
 EXAMINED = """
-    clone=56/220 clone3=435/435 socket=41/198 socketpair=53/199 ioctl=16/29 prctl=157/167
-    kill=62/129 tgkill=234/131 tkill=200/130
+    fcntl=72/25 prlimit64=302/261 sched_setaffinity=203/122 clone=56/220 clone3=435/435
+    socket=41/198 socketpair=53/199 ioctl=16/29 prctl=157/167 kill=62/129 tgkill=234/131
+    tkill=200/130
 """
 
 # What Landlock does not guard: harmless where every file is read-only or the job's own.
