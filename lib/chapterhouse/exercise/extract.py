@@ -77,7 +77,7 @@ def extract(
     """The answers to the exercises that the cells are about, in the catalogue's order.
 
     These are all exercises of each chapter that a marker names; without any marker, those whose
-    names the cells define; with `only`, that exercise.
+    names the cells define and no other exercise asks for; with `only`, that exercise.
     """
     pieces = [piece for cell in cells for piece in _cut(cell)]
     pieces, notes = _mend_ids(pieces, catalogue)
@@ -136,7 +136,10 @@ def _wanted(pieces: list[_Piece], catalogue: Sequence[Wanted]) -> list[Wanted]:
     defined: set[str] = set()
     for piece in pieces:
         defined |= names(drop_magics(piece.text)[0]).defined
-    return [exercise for exercise in catalogue if set(exercise.names) & defined]
+    found = [e for e in catalogue if e.names and set(e.names) <= defined]
+    # Two exercises may ask for functions of one name; only a marker could tell them apart.
+    names_of = [e.names for e in found]
+    return [e for e in found if names_of.count(e.names) == 1]
 
 
 def _answer(exercise: Wanted, pieces: list[_Piece], notes: list[str]) -> Answer:

@@ -45,7 +45,7 @@ class Mutant:
 def mutants(solution: str, most: int) -> list[Mutant]:
     """Up to `most` mutants of a reference's solution regions, spread over all that are possible."""
     tree = ast.parse(solution)
-    lines = _student_lines(solution)
+    lines = _student_lines(solution, tree)
     sites = [
         (index, part, line, change, apply)
         for index, node in enumerate(_bodies(tree))
@@ -63,16 +63,25 @@ def mutants(solution: str, most: int) -> list[Mutant]:
     return made
 
 
-def _student_lines(solution: str) -> set[int]:
-    """The numbers of the lines that a student writes and that don't say `# equivalent:`."""
-    found, inside = set(), False
+def _student_lines(solution: str, tree: ast.Module) -> set[int]:
+    """The numbers of the lines that a student writes and that don't say `# equivalent:`.
+
+    What a line says holds for the whole of a simple statement that spans several.
+    """
+    found, exempt, inside = set(), set(), False
     for number, line in enumerate(solution.splitlines(), 1):
         text = line.strip()
         if text in ("# BEGIN SOLUTION", "# END SOLUTION"):
             inside = text == "# BEGIN SOLUTION"
-        elif inside and "# equivalent:" not in line:
+        elif inside:
             found.add(number)
-    return found
+        if "# equivalent:" in line:
+            exempt.add(number)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.stmt) and not hasattr(node, "body"):
+            span = set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+            exempt |= span if span & exempt else set()
+    return found - exempt
 
 
 def _bodies(tree: ast.Module) -> Iterator[ast.AST]:

@@ -202,6 +202,12 @@ def test_without_markers_and_names_there_is_nothing():
     assert extract(code("x = 1"), CATALOGUE) == []
 
 
+def test_a_name_that_two_exercises_ask_for_decides_nothing():
+    twice = [*CATALOGUE, Wanted("06_area", "06_again", names=("area",), starter=STARTER)]
+    assert extract(code(ANSWER), twice) == []
+    assert [a.exercise for a in extract(code(ANSWER), twice, only="06_area")] == ["06_area"]
+
+
 def test_only_takes_a_whole_script():
     answer = find(code("def area(r):\n    return 1"), only="04_area")
     assert answer.source == "def area(r):\n    return 1"

@@ -46,3 +46,4 @@ def test_lines_that_the_student_is_given_stay():
 
 def test_a_line_may_say_that_a_change_makes_no_difference():
     assert changes("return x + 1  # equivalent: rounding hides it") == {}
+    assert changes("return (\n    x\n    + 1\n)  # equivalent: rounding hides it") == {}
