@@ -141,7 +141,7 @@ def test_another_text_is_a_difference(tmp_path, nb_regression, monkeypatch) -> N
         made = text_only(a_run(text))
         return lambda notebook, **_: ExecuteResult(None, settle_notebook(made, notebook), {})
 
-    nb_regression.diff_use_color = False
+    nb_regression.diff_use_color = nb_regression.force_regen = False
     monkeypatch.setattr(plugin, "execute_notebook", answer("loss 0.501\n"))
     nb_regression.check(str(golden))
     monkeypatch.setattr(plugin, "execute_notebook", answer("loss 0.9\n"))
