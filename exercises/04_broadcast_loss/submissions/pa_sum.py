@@ -1,0 +1,8 @@
+import torch
+
+
+def train_step(x, y, w, b, lr):
+    w, b = w.clone().requires_grad_(), b.clone().requires_grad_()
+    loss = (x @ w + b - y[:, None]).square().sum()
+    loss.backward()
+    return loss.detach(), w.detach() - lr * w.grad, b.detach() - lr * b.grad

@@ -1,0 +1,6 @@
+import torch
+
+
+def softmax_gradient(x, y, W, b):
+    slopes = torch.softmax(x @ W + b, 1) / len(x)
+    return x.T @ slopes, slopes.sum(0)
