@@ -131,7 +131,7 @@ class Course:
         return paths
 
     def chapter_path(self, name: str) -> Path:
-        """One chapter by its slug (``04_under_the_hood``), its number (``04`` or ``4``) or its path.
+        """One chapter by its slug (``04_under_the_hood``), its number (``4``) or its path.
 
         Raises:
             CourseError: there is none, or more than one.

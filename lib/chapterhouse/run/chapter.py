@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nbformat import NotebookNode
 
@@ -19,6 +19,9 @@ from chapterhouse.run.plan import Plan
 from chapterhouse.run.record import CellTime
 from chapterhouse.run.trace import Hashes, Used, read_report
 from chapterhouse.run.watch import Watch
+
+if TYPE_CHECKING:
+    from chapterhouse.run.engine import Session
 
 Progress = Callable[[int, int], None]
 
@@ -137,18 +140,26 @@ def _execute_in(
         error = caught
     finally:
         watch.end()
-    wall_s = time.perf_counter() - started
+    wall_s = round(time.perf_counter() - started, 3)
+    return _conclude(plan, session, hashes, wall_s, error)
+
+
+def _conclude(
+    plan: Plan, session: Session, hashes: Hashes, wall_s: float, error: Exception | None
+) -> Execution:
+    """What a session that is over amounts to."""
+    room, watch = session.room, session.watch
     folders = normalise.temporary_folders(room.cwd, room.folder)
     codes = [cell for cell in session.cells if cell.cell_type == "code"]
     outputs = [normalise.clean_outputs(cell.outputs, folders) for cell in codes]
     used, cpu_s, peak_bytes = Used(), watch.cpu_s, watch.peak_memory_bytes
     if error is None:
-        used, report = read_report(room.report, course, hashes)
+        used, report = read_report(room.report, session.course, hashes)
         cpu_s = max(cpu_s, report["cpu_s"])
         peak_bytes = max(peak_bytes, report["peak_memory_bytes"])
     return Execution(
         outputs=outputs,
-        wall_s=round(wall_s, 3),
+        wall_s=wall_s,
         cpu_s=round(cpu_s, 3),
         peak_memory_bytes=peak_bytes,
         injected=_injected(codes),

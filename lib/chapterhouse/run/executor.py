@@ -98,12 +98,10 @@ def run_course(
         KeyboardInterrupt: after every kernel was killed and every temporary file removed.
     """
     started = time.perf_counter()
-    jobs = _checked_jobs(jobs)
-    course.limits(profile)
+    jobs, screen = _checked_jobs(jobs), screen or sys.stdout
     paths = select(course, names)
-    screen = screen or sys.stdout
-    costs = _last_costs(course, profile, paths)
     slugs = [path.stem for path in paths]
+    costs = _last_costs(course, profile, slugs)
     with Progress(slugs, costs, screen, jobs=jobs) as progress:
         work = _Work(course, Cache(course), Hashes(course), progress, execute, force)
         plans = _plan_all(work, paths, profile, parse_assignments(overrides))
@@ -142,14 +140,14 @@ def _checked_jobs(jobs: int | None) -> int:
     return jobs
 
 
-def _last_costs(course: Course, profile: str, paths: Sequence[Path]) -> dict[str, float]:
+def _last_costs(course: Course, profile: str, slugs: Sequence[str]) -> dict[str, float]:
     costs = {}
-    for path in paths:
+    for slug in slugs:
         try:
-            run = Run.load(executed_path(course, profile, path.stem, ".json"))
+            run = Run.load(executed_path(course, profile, slug, ".json"))
         except (ChapterhouseError, OSError):
             continue  # never run, or unreadable: it counts as unknown
-        costs[path.stem] = run.wall_s
+        costs[slug] = run.wall_s
     return costs
 
 
