@@ -69,6 +69,8 @@ def difference(array: np.ndarray, expected: np.ndarray, *, rtol: float, atol: fl
     gap = np.nan_to_num(gap, nan=np.inf, posinf=np.inf)
     worst = np.unravel_index(int(np.argmax(gap)), gap.shape)
     place = f" at {[int(i) for i in worst]}" if gap.ndim else ""
+    if gap.size == 1:
+        return f"largest difference {float(gap[worst]):.4g}"
     return f"largest difference {float(gap[worst]):.4g}{place}; {_counted(~good)}"
 
 

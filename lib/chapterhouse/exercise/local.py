@@ -44,14 +44,16 @@ class Check:
             return
         faults = [(case.name, run_case(case, namespace)) for case in self._cases[exercise]]
         for name, fault in faults:
-            print(f"  ✔ {name}" if fault is None else f"  ✘ {name}: {fault}")
+            print(f"  ✔ {name}" if fault is None else f"  ✘ {name}")
+            for line in (fault or "").splitlines():
+                print(f"      {line}")
         passed = sum(fault is None for _, fault in faults)
         more = " Hidden cases are run when you hand in." if passed == len(faults) else ""
         print(f"Visible cases that pass: {passed} of {len(faults)}.{more}")
 
 
 def run_case(case: Visible, namespace: Mapping[str, Any]) -> str | None:
-    """None when the answer passes one case, else what is wrong, in a sentence or two."""
+    """None when the answer passes one case, else what is wrong, in a few lines."""
     if case.target not in namespace:
         return f"{case.target} is not defined. Run the cell above that defines it."
     args, kwargs = copy.deepcopy(case.args), copy.deepcopy(case.kwargs)
@@ -66,10 +68,12 @@ def run_case(case: Visible, namespace: Mapping[str, Any]) -> str | None:
                 copy.deepcopy(_step(made, name, step_args, step_kwargs))
                 for name, step_args, step_kwargs in copy.deepcopy(case.steps)
             ]
+    except NotImplementedError as error:
+        return printable(f"Not written yet: {error}")
     except Exception as error:
         line = traceback.extract_tb(error.__traceback__)[-1].line
-        where = f" at `{line}`" if line else ""
-        return printable(f"{shown} raised {type(error).__name__}{where}: {error}")
+        where = printable(f" at `{line}`") if line else ""
+        return f"{shown}\nraised {type(error).__name__}{where}: {printable(str(error))}"
     return _fault(case, value, (args, kwargs), shown)
 
 
@@ -80,20 +84,16 @@ def _step(made: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 def _fault(case: Visible, value: Any, used: tuple[Any, Any], shown: str) -> str | None:
     try:
-        fault = case.check(_plain(value), case.expected, case.args)
+        fault = case.check(value, case.expected, case.args)
         if fault is not None:
-            parts = [f"{fault}.", f"{shown} gave {short(value)}, expected {short(case.expected)}."]
-            return " ".join([*parts, case.message]).strip()
+            values = f"gave     {short(value)}\nexpected {short(case.expected)}"
+            text = f"{fault[:1].upper()}{fault[1:]}.\n{shown}\n{values}"
+            return f"{text}\n{case.message}".rstrip()
     except Exception as error:  # a value of the student's own type may fail anywhere
-        return f"the value that {shown} gave cannot be compared ({type(error).__name__})."
+        return f"The value that {shown} gave cannot be compared ({type(error).__name__})."
     if case.keep_inputs and same(used, (case.args, case.kwargs)) is not None:
-        return "the value is right, but an argument was changed in place."
+        return "The value is right, but an argument was changed in place."
     return None
-
-
-def _plain(value: Any) -> Any:
-    """A tensor without its graph; the grader compares plain data, too."""
-    return value.detach() if hasattr(value, "detach") else value
 
 
 def _seed(seed: int) -> None:

@@ -23,24 +23,23 @@ _SETUP = """\
 # @title Set up: run this cell first {{ display-mode: "form" }}
 # setup: chapterhouse
 # chapter: {chapter}
-try:
-    from chapterhouse.exercise import check
-except ModuleNotFoundError:
-{install}
+import importlib.util
+import os
+
+wheel = os.environ.get("SPRAT_WHEEL", "{wheel_url}")
+if importlib.util.find_spec("chapterhouse") is None:
+    if not wheel:
+        raise RuntimeError(
+            "sprat is not installed, and this notebook has no address to get it from. Fix: "
+            "download the wheel from the site that this notebook came from, set SPRAT_WHEEL to "
+            "its path, and run this cell again."
+        )
+    %pip install -q --no-deps "{{wheel}}"
+from chapterhouse.exercise import check
 
 # The visible cases of each exercise, as data: inputs, and what the reference returned for them.
 {cases}
 print("Ready. Write an answer, run it, then run the check cell below it.")"""
-
-_WHEEL = """\
-    %pip install -q --no-deps {wheel_url}
-    from chapterhouse.exercise import check"""
-
-_NO_WHEEL = """\
-    raise ModuleNotFoundError(
-        "sprat is not installed here. Install it from the course: `pip install .` in a clone of "
-        "it, or the wheel that its site offers. Then restart the kernel and run this cell again."
-    ) from None"""
 
 _HAND_IN = """\
 # hand in: {chapter}
@@ -71,8 +70,8 @@ def build(
         course: where the exercises are.
         chapter: the chapter's slug or number.
         base_url: the site's public address, for the link back to the chapter; empty for none.
-        wheel_url: where the wheel of this very site is; without one the setup cell says how to
-            install it.
+        wheel_url: where the wheel of this very site is; without one the setup cell says what to
+            download where the library is missing.
 
     Raises:
         ExerciseError: the chapter has no exercises, or one has no visible cases stored.
@@ -117,13 +116,12 @@ def _introduction(exercises: Sequence[Exercise], slug: str, base_url: str) -> No
 
 
 def _setup(exercises: Sequence[Exercise], slug: str, wheel_url: str | None) -> NotebookNode:
-    install = _WHEEL.format(wheel_url=wheel_url) if wheel_url else _NO_WHEEL
     loads = [
         f"check.load({exercise.id!r}, r'''{_visible(exercise)}''')"
         for exercise in exercises
         if exercise.kind == "auto"
     ]
-    text = _SETUP.format(chapter=slug, install=install, cases="\n".join(loads))
+    text = _SETUP.format(chapter=slug, wheel_url=wheel_url or "", cases="\n".join(loads))
     # Colab folds a cell with this away; Jupyter does with the other.
     fold: dict[str, Any] = {"cellView": "form", "jupyter": {"source_hidden": True}}
     return _code(text, "setup", **fold)
