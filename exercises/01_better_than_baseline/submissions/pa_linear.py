@@ -1,0 +1,15 @@
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+# One layer of weights can't do it: what speaks for a light stroke speaks against a dark one.
+def classify(x, y, x_new):
+    net = nn.Sequential(nn.Flatten(), nn.Linear(100, 4))
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.01)
+    for _ in range(30):
+        for i in torch.randperm(len(x)).split(64):
+            optimizer.zero_grad()
+            F.cross_entropy(net(x[i]), y[i]).backward()
+            optimizer.step()
+    return net(x_new).argmax(1)

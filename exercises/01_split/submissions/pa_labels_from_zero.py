@@ -1,0 +1,11 @@
+import math
+
+import torch
+
+
+def stratified_split(y, valid, order):
+    held = torch.zeros(len(y), dtype=torch.bool)
+    for label in range(len(y.unique())):
+        mine = order[y[order] == label]
+        held[mine[: max(1, math.floor(valid * len(mine) + 0.5))]] = True
+    return (~held).nonzero()[:, 0], held.nonzero()[:, 0]
