@@ -10,7 +10,8 @@ from chapterhouse.course import Course
 
 def add_list(subparsers: argparse._SubParsersAction) -> None:
     """Add ``exercise list``."""
-    parser = subparsers.add_parser("list", help="list the exercises, with points and cases")
+    text = "list the exercises, with points and cases"
+    parser = subparsers.add_parser("list", help=text, description=text.capitalize() + ".")
     parser.add_argument("chapter", nargs="?", metavar="CHAPTER", help="only this chapter's")
     parser.set_defaults(action=_list)
 

@@ -33,7 +33,9 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
     exercise_command.add_list(actions)
     exercise_command.add_student(actions)
     expect = actions.add_parser(
-        "expect", help="write visible.json: what the reference returns for the visible cases"
+        "expect",
+        help="write visible.json: what the reference returns for the visible cases",
+        description="Write visible.json: what the reference returns for the visible cases.",
     )
     expect.set_defaults(action=_expect)
     verify = actions.add_parser(
