@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Every gate, then every test. Two workers, each with one thread, suit two cores.
+# Every gate, then every test. Two workers, each with one thread, suit two cores; tests that share
+# something costly (an executed chapter, the built site) are grouped, so one worker pays for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=.venv/bin
@@ -9,4 +10,4 @@ make --no-print-directory lint
 # The book is what the chapter and site tests look at: execute and build it once, for all of them.
 "$bin/chapterhouse" run
 "$bin/chapterhouse" site
-exec "$bin/python" -m pytest -n "${TEST_WORKERS:-2}" --dist worksteal -q "$@"
+exec "$bin/python" -m pytest -n "${TEST_WORKERS:-2}" --dist loadgroup -q "$@"
