@@ -1,0 +1,135 @@
+"""The results of all benchmarks, and the page of the book that shows them.
+
+Each benchmark stores one JSON file in ``benchmarks/results``: what was measured, when, on which
+machine, with which versions, and its rows. Run as a script, this writes ``book/benchmarks.md``.
+"""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "book" / "benchmarks.md"
+
+_OPENING = """\
+# Benchmarks
+
+What the book promises about speed, measured. Each table is one benchmark: the ways take turns in
+one run, so that a busy machine slows all of them, and ratios are of times from the same round.
+Trust the ratios more than the seconds. `make bench` measures again and writes this page.
+"""
+_TITLES = {
+    "learner_overhead": "Training: what the learner adds",
+    "import_time": "Importing",
+    "book": "Making the book",
+    "grading_speed": "Grading",
+}
+_NOTES = {
+    "learner_overhead": "`hand` is the loop that you would write yourself; chapter 4 does. The "
+    "ratio is to the hand-written loop that does the same work. `sprat, all on` also validates, "
+    "with a progress bar, the recorder and two metrics, and its ratio is to a loop that does so by "
+    "hand. Peers have everything off that can be switched off.",
+    "import_time": "A new interpreter each time. sprat imports each of its files when you first "
+    "use a name from it; the last row uses them all.",
+    "book": "A clone of the repository, with the data sets in the cache: first the environment is "
+    "made, then the book is made from nothing, then once more with nothing changed.",
+    "grading_speed": "One answer to a torch exercise after the other; see `chapterhouse grade`.",
+}
+
+
+def spread(values: Sequence[float], digits: int = 3) -> dict[str, float]:
+    """Median, smallest and largest of some figures."""
+    return {
+        "median": round(statistics.median(values), digits),
+        "min": round(min(values), digits),
+        "max": round(max(values), digits),
+    }
+
+
+def save(
+    name: str, what: str, rows: Mapping[str, Any], packages: Sequence[str], **more: Any
+) -> None:
+    """Store one benchmark's result with all that is needed to read it later.
+
+    Args:
+        name: of the file, and of the section on the page.
+        what: what the figures are, with their units.
+        rows: way → figure → value.
+        packages: whose versions matter.
+        **more: anything else worth keeping.
+    """
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    result = {
+        "what": what,
+        "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "load_average": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "versions": {package: importlib.metadata.version(package) for package in packages},
+        "commit": commit,
+        **more,
+        "rows": rows,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+
+
+def section(name: str, result: Mapping[str, Any]) -> str:
+    """One benchmark as markdown: what it is, its table, and where it was measured."""
+    rows: dict[str, dict[str, Any]] = result["rows"]
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    heads = [column.replace("_", " ") for column in columns]
+    lines = [
+        f"## {_TITLES.get(name, name.replace('_', ' ').capitalize())}",
+        "",
+        f"{result['what'][0].upper()}{result['what'][1:]}. {_NOTES.get(name, '')}".strip(),
+        "",
+        f"| | {' | '.join(heads)} |",
+        f"|---|{'---:|' * len(heads)}",
+        *(
+            f"| {way} | {' | '.join(_cell(row.get(c)) for c in columns)} |"
+            for way, row in rows.items()
+        ),
+        "",
+    ]
+    versions = ", ".join(f"{p} {v}" for p, v in result.get("versions", {}).items())
+    where = [result["date"], result["machine"], f"Python {result['python']}", versions]
+    if "load_average" in result:
+        where.append(f"load {result['load_average']} before it began")
+    if result.get("commit"):
+        where.append(f"commit {result['commit']}")
+    return "\n".join([*lines, f"Measured {'; '.join(filter(None, where))}.", ""])
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return f"{value['median']:g} ({value['min']:g}–{value['max']:g})"
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+
+
+def page() -> str:
+    """The whole page; the benchmarks stand in the order of `_TITLES`, others after them."""
+    found = {path.stem: json.loads(path.read_text()) for path in RESULTS.glob("*.json")}
+    order = [name for name in _TITLES if name in found] + sorted(set(found) - set(_TITLES))
+    return "\n".join([_OPENING, *(section(name, found[name]) for name in order)])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    print(f"wrote {PAGE.relative_to(ROOT)}")
