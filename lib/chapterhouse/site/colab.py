@@ -20,7 +20,7 @@ from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
 from chapterhouse.myst import Directive
 from chapterhouse.plain_markdown import Converter
-from chapterhouse.site import facts, graded, recorded
+from chapterhouse.site import citations, facts, graded, recorded
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.references import References
 from chapterhouse.site.settings import SiteSettings
@@ -86,7 +86,7 @@ def edition(
     made.cells.append(
         v4.new_code_cell(install_source(wheel, settings), id="install", metadata={"tags": []})
     )
-    cited = _cited(run.source)
+    cited = citations.cited(run.source)
     for number, source_cell in enumerate(run.source.cells, start=1):
         where = f"{run.source_path}, cell {number}"
         cell = copy.deepcopy(source_cell)
@@ -106,20 +106,11 @@ def edition(
         made.cells.append(cell)
         if "parameters" in nb.tags(source_cell):
             made.cells.extend(_full_profile(run))
+    if cited and not citations.has_list(run.source):
+        works = f"{citations.HEADING}\n\n{references.bibliography(cited)}"
+        made.cells.append(v4.new_markdown_cell(works, id="own-references"))
     check(made, name=f"the Colab edition of {run.slug}")
     return made
-
-
-def _cited(notebook: NotebookNode) -> list[str]:
-    """The key of every work that a chapter cites."""
-    roles = [
-        item
-        for cell in notebook.cells
-        if cell.cell_type == "markdown"
-        for item in myst.walk(cell.source)
-        if isinstance(item, myst.Role) and item.name.startswith("cite")
-    ]
-    return [key.strip() for role in roles for key in role.body.split(",")]
 
 
 def _metadata(run: Executed, settings: SiteSettings) -> NotebookNode:

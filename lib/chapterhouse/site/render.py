@@ -1,12 +1,17 @@
 """One run of Jupyter Book over the staged tree, in a process of its own.
 
 Its warnings come back as `Complaint`s that name the author's file and cell, not the staged copy.
+
+Only pages that changed are read again, but every page is written again: a label, a term or a work
+that is gone is then missed on the pages that still point to it. A page that was complained about is
+forgotten, because Sphinx would take it for done and keep silent the next time.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -14,13 +19,26 @@ from pathlib import Path
 
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
+from chapterhouse.site import citations
 from chapterhouse.site.stage import Staged
 
 _COMPLAINT = re.compile(r"^(?P<place>.*?)(?::\s*)?(?P<level>WARNING|ERROR|CRITICAL): (?P<text>.*)$")
 _PLACE = re.compile(r"^(?P<path>.*?)(?::(?P<line>\d+))?$")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-# Jupyter Book has a command but no `python -m`; this finds it in our own environment.
-_JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+# What the command `jupyter-book build -W --keep-going` calls, and in addition `force_all`, for
+# which the command has no option.
+_JUPYTER_BOOK = """
+import sys
+from pathlib import Path
+from jupyter_book.sphinx import build_sphinx
+source, target, fresh = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "fresh"
+result = build_sphinx(
+    source, target, noconfig=True, path_config=source / "_config.yml",
+    confoverrides={"external_toc_path": str(source / "_toc.yml"), "latex_individualpages": False},
+    warningiserror=True, keep_going=True, freshenv=fresh, force_all=True, quiet=True,
+)
+sys.exit(result if isinstance(result, int) else 1)
+"""
 # myst-nb numbers the lines of cell n (from 1) from n × 10,000.
 _CELL = 10_000
 
@@ -54,8 +72,7 @@ def render(course: Course, staged: Staged, *, fresh: bool = False) -> Path:
     """
     command = [
         sys.executable, "-W", "ignore", "-c", _JUPYTER_BOOK,
-        "build", str(staged.folder), "--path-output", str(course.build / "site"),
-        "-W", "--keep-going", "-q", *(["--all"] if fresh else []),
+        str(staged.folder), str(output_folder(course)), "fresh" if fresh else "changed",
     ]  # fmt: skip
     try:
         done = subprocess.run(
@@ -72,6 +89,7 @@ def render(course: Course, staged: Staged, *, fresh: bool = False) -> Path:
     complaints = read_complaints(log, staged.folder, course.root)
     if done.returncode == 0 and not complaints:
         return output_folder(course)
+    _forget(course, complaints)
     if "No module named" in log and not complaints:
         missing = log.rpartition("No module named ")[2].split()[0]
         raise SiteError(
@@ -88,6 +106,18 @@ def render(course: Course, staged: Staged, *, fresh: bool = False) -> Path:
     )
 
 
+def _forget(course: Course, complaints: list[Complaint]) -> None:
+    """Drop what Sphinx kept of the pages that have faults; of all pages where that is not known."""
+    kept = output_folder(course).parent / ".doctrees"
+    pages = {re.sub(r"(\.ipynb|\.md)\b.*$", "", complaint.place) for complaint in complaints}
+    trees = [kept / f"{page}.doctree" for page in pages if page]
+    if trees and len(trees) == len(pages) and all(tree.is_file() for tree in trees):
+        for tree in trees:
+            tree.unlink()
+    else:
+        shutil.rmtree(kept, ignore_errors=True)
+
+
 def read_complaints(log: str, folder: Path, root: Path) -> list[Complaint]:
     """The warnings and errors in a log, each once, with places that the author knows."""
     found: dict[Complaint, None] = {}
@@ -95,6 +125,7 @@ def read_complaints(log: str, folder: Path, root: Path) -> list[Complaint]:
         match = _COMPLAINT.match(line.strip())
         if match:
             text = match["text"].strip().replace(f"{folder}{os.sep}", "")
+            text = citations.without_prefix(text)
             found[Complaint(_place(match["place"], folder, root), text)] = None
     return list(found)
 

@@ -20,8 +20,8 @@ from chapterhouse import myst
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
+from chapterhouse.site import citations, facts, graded, pictures, recorded
 from chapterhouse.site import executed as ex
-from chapterhouse.site import facts, graded, pictures, recorded
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.settings import SiteSettings
 
@@ -119,11 +119,12 @@ def _dress(
         elif cell.cell_type == "code":
             _tidy_code_cell(cell)
     _insert_box(dressed, facts.box(run, settings, page=page), name=str(run.source_path))
+    citations.make_own(dressed, run.slug)
     table = facts.claims_table(run)
     if table:
         # A cell at the end, so that no cell before it changes its number.
         dressed.cells.append(
-            NotebookNode(cell_type="markdown", id="claims", metadata={}, source=table)
+            NotebookNode(cell_type="markdown", id="own-claims", metadata={}, source=table)
         )
     return dressed
 

@@ -76,7 +76,7 @@ def test_the_box_stands_below_the_title_and_the_claims_at_the_end(course):
     cells = page(course).cells
     assert cells[0].source.startswith('# Title\n\n<aside class="facts"')
     assert 'id="claims"' in cells[-1].source
-    assert [cell.id for cell in cells] == ["title", "p", "draw", "claims"]
+    assert [cell.id for cell in cells] == ["title", "p", "draw", "own-claims"]
 
 
 def test_a_label_above_the_title_stays_above_it(course):
@@ -208,3 +208,21 @@ def test_a_picture_that_nobody_drew_is_refused(course, argument, says):
         staged(course)
     assert "index.md, line 3" in caught.value.found
     assert "one of" in caught.value.fix
+
+
+def test_citations_lead_to_the_chapters_own_list(course):
+    execute(course, chapter("# Title\n\nAs {cite:t}`ho` and {cite}`he, li` say."))
+    staged(course)
+    cells = page(course).cells
+    assert "As {cite:t}`01_a--ho` and {cite}`01_a--he,01_a--li` say." in cells[0].source
+    assert [cell.id for cell in cells[-2:]] == ["own-references", "own-claims"]
+    assert ":keyprefix: 01_a--" in cells[-2].source
+
+
+def test_a_list_of_works_stays_where_the_author_put_it(course):
+    execute(course, chapter("# Title\n\n{cite}`ho`\n\n```{bibliography}\n```\n\nThe end."))
+    staged(course)
+    cells = page(course).cells
+    assert ":keyprefix: 01_a--" in cells[0].source
+    assert cells[0].source.endswith("The end.")
+    assert "own-references" not in [cell.id for cell in cells]
