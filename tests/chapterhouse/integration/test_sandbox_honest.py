@@ -223,7 +223,7 @@ def test_processor_time_is_limited(place: Pool) -> None:
     limits = Limits(wall_s=20, cpu_s=1)
     outcome = run(place, "def f():\n    while True: pass\n", Call("f"), limits=limits)
     assert outcome.status is Status.TIME
-    assert 0.9 < outcome.cpu_s < 2.5
+    assert 0.5 < outcome.cpu_s < 2.5
     assert outcome.failure is not None
     assert "processor" in outcome.failure.message
 

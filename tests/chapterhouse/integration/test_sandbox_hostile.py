@@ -105,8 +105,8 @@ def _attack(pool: Pool, path: Path, planted: Path, port: int) -> tuple[Outcome, 
     head = "".join(f"{name} = {value!r}\n" for name, value in names.items() if name in source)
     numbers = [secrets.randbelow(10**6) + 0.25 for _ in range(2)]
     calls = tuple(Call("answer", (number,)) for number in numbers)
-    # Memory takes time to fill; on a busy machine the clock must not end it first.
-    limits = replace(LIMITS, wall_s=15, cpu_s=15) if path.stem.startswith("memory") else LIMITS
+    # On a busy machine the clock must not be what ends the others.
+    limits = LIMITS if path.stem.startswith("time") else replace(LIMITS, wall_s=20, cpu_s=20)
     return pool.run(Job(head + source, calls, limits, MODULES)), [4 * n for n in numbers]
 
 
@@ -121,6 +121,9 @@ def test_attack_fails(place: Pool, path: Path, tmp_path: Path, listener: socket.
     expected = Status(path.stem.split("_")[0])
     if place.level == "medium":
         expected = MEDIUM_STATUS.get(path.stem, expected)
+        if path.stem == "time_thread_bomb" and not place._use_cgroups:
+            # Nothing refuses the threads there; the watcher counts them and ends the job.
+            expected = Status.KILLED
     assert outcome.status is expected, outcome
     numbers = [r.value for r in outcome.results if type(r.value) in (int, float)]
     assert not set(numbers) & set(right)

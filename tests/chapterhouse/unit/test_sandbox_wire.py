@@ -164,8 +164,9 @@ HEAD = struct.Struct(">4sIQ")
         HEAD.pack(b"CHW1", 2, 0) + b"\xff\xfe",
         HEAD.pack(b"CHW1", 100_000, 0) + b"[" * 100_000,
         HEAD.pack(b"CHW1", 1000, 0) + b'{"a":' + b"9" * 994 + b"}",
+        HEAD.pack(b"CHW1", 3_000_003, 0) + b"[" + b"[]," * 1_000_000 + b"0]",
     ],
-    ids=["text", "header", "body", "list", "bytes", "deep", "integer"],
+    ids=["text", "header", "body", "list", "bytes", "deep", "integer", "many"],
 )
 def test_bytes_that_are_not_frames_are_refused(data: bytes) -> None:
     with pytest.raises(WireError):

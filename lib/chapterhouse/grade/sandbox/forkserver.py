@@ -124,7 +124,12 @@ class Server:
         self, limits: dict[str, Any], job_control: socket.socket, channel: int, output: int
     ) -> None:
         wait, go = os.pipe()
-        pid = self._backend.clone()
+        try:
+            pid = self._backend.clone()
+        except OSError:
+            os.close(wait)
+            os.close(go)
+            raise
         if pid == 0:
             os.close(go)
             self._child(limits, wait, channel, output)
@@ -152,8 +157,8 @@ class Server:
             _keep_only(channel, output)
             try:
                 self._backend.enter(limits)
-            except (OSError, ValueError) as error:
-                os.write(3, _one_frame({"event": "setup", "error": str(error)}))
+            except Exception as error:  # whatever it is, a job without its walls must not run
+                os.write(3, _one_frame({"event": "setup", "error": f"{error!r:.500}"}))
                 os._exit(1)
             os.write(3, _one_frame({"event": "ready"}))
             self._serve_job(3)
