@@ -19,7 +19,7 @@ from chapterhouse.grade.protocol import Call, Failure, Outcome, Result, Status
 from chapterhouse.grade.verdict import Verdict
 
 # Below this a run time is noise, so no case fails for it, in seconds.
-TIME_FLOOR_S = 0.05
+TIME_FLOOR_S = 0.2
 
 
 @dataclass(frozen=True)

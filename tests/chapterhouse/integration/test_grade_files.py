@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import nbformat
 import pytest
@@ -57,7 +58,7 @@ def cases(rng):
         "classify",
         args=(x, y, x_test),
         check=at_least(0.9, accuracy(y_test)),
-        max_slowdown=50,
+        max_slowdown=20,
         message="Nine in ten of the test inputs should get their label.",
     )
 """
@@ -178,7 +179,7 @@ def test_right_but_far_slower_than_the_reference(exercises, place, tmp_path):
         KNN
         + "    \n_quick = classify\ndef classify(*args):\n    import math\n"
         + (
-            "    for i in range(3_000_000 if len(args[0]) > 8 else 1):\n        math.sqrt(i)\n"
+            "    for i in range(20_000_000 if len(args[0]) > 8 else 1):\n        math.sqrt(i)\n"
             "    return _quick(*args)\n"
         )
     )
@@ -186,6 +187,23 @@ def test_right_but_far_slower_than_the_reference(exercises, place, tmp_path):
     grade = next(grade for grade in one.grades if grade.exercise == "04_classify")
     assert grade.cases[1].verdict is Verdict.TIME
     assert grade.verdict is Verdict.PARTIAL
+
+
+def test_a_slow_case_is_tried_once_more_before_it_counts(exercises, tmp_path):
+    class Busy(FakeSandbox):
+        """Slow the first time that a source runs, as on a machine that does something else."""
+
+        def run(self, job):
+            first = sum(other.source == job.source for other in self.jobs) == 0
+            outcome = super().run(job)
+            wall_s = 9.0 if first and "argmin(1)]" in job.source else 0.01
+            results = tuple(replace(result, wall_s=wall_s) for result in outcome.results)
+            return replace(outcome, results=results)
+
+    place = Busy()
+    (one,) = grader.grade_files([submit(tmp_path, classify=KNN)], exercises, place)
+    assert verdicts(one)["04_classify"] == "ac"
+    assert len(place.jobs) == 4
 
 
 def test_hard_coded_answers_fail_with_a_fresh_seed(exercises, place, tmp_path):
