@@ -52,9 +52,6 @@ def scrub(
     Raises:
         DataError: there is no slider, or there are too many states.
     """
-    import matplotlib.pyplot as plt
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     names, values = list(sliders), [list(v) for v in sliders.values()]
     count = 1
     for v in values:
@@ -65,18 +62,48 @@ def scrub(
             fix="give one or two sliders, 150 states in all at most",
         )
     columns = len(values[-1])
-    frames = []
-    for state in itertools.product(*values):
-        figure, ax = plt.subplots(figsize=figsize, dpi=dpi, layout="constrained")
-        draw(ax, **dict(zip(names, state, strict=True)))
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        frames.append(canvas.buffer_rgba())
-        plt.close(figure)
-    sheet = _sheet([bytes(f) for f in frames], frames[0].shape, columns)
+    states = [dict(zip(names, state, strict=True)) for state in itertools.product(*values)]
+    frames, shape = _frames(draw, states, figsize, dpi)
+    sheet = _sheet(frames, shape, columns)
     first = list(start) if start is not None else [len(v) // 2 for v in values]
     labels = [[_label(item) for item in v] for v in values]
-    return Scrub(_markup(sheet, frames[0].shape, names, labels, first, columns, alt), alt)
+    return Scrub(_markup(sheet, shape, names, labels, first, columns, alt), alt)
+
+
+def _frames(
+    draw: Callable[..., None],
+    states: list[dict[str, Any]],
+    figsize: tuple[float, float],
+    dpi: int,
+) -> tuple[list[bytes], tuple[int, ...]]:
+    """Every state as RGBA pixels, and the shape of each.
+
+    Laying a figure out costs as much as drawing it. So the axes get one place for all states: the
+    room that the first, the middle and the last state leave. That also keeps them from jumping.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Bbox
+
+    boxes = []
+    for state in (states[0], states[len(states) // 2], states[-1]):
+        figure = Figure(figsize=figsize, dpi=dpi, layout="constrained")
+        ax = figure.subplots()
+        draw(ax, **state)
+        FigureCanvasAgg(figure).draw()
+        boxes.append(ax.get_position(original=True))
+    common = Bbox.intersection(Bbox.intersection(boxes[0], boxes[1]) or boxes[0], boxes[2])
+    figure = Figure(figsize=figsize, dpi=dpi)
+    canvas = FigureCanvasAgg(figure)
+    frames = []
+    for state in states:
+        figure.clear()
+        ax = figure.add_axes(common or boxes[0])
+        draw(ax, **state)
+        canvas.draw()
+        pixels = canvas.buffer_rgba()
+        frames.append(bytes(pixels))
+    return frames, pixels.shape
 
 
 def _sheet(frames: list[bytes], shape: tuple[int, ...], columns: int) -> str:
