@@ -1,0 +1,9 @@
+import torch
+
+
+def slerp(a, b, steps):
+    t = torch.linspace(0, 1, steps)[:, None]
+    omega = torch.acos((a @ b / (a.norm() * b.norm())).clamp(-1, 1)).rad2deg()
+    if omega < 1e-3:
+        return torch.lerp(a, b, t)
+    return (((1 - t) * omega).sin() * a + (t * omega).sin() * b) / omega.sin()
