@@ -43,7 +43,8 @@ CONTRAST = """(selector) => {
 }"""
 READ = (
     ".bd-article p, .bd-article h1, .bd-article h2, .bd-article a, .bd-article td, "
-    ".bd-article th, .facts dt, .facts dd, .admonition-title, code.literal .pre, summary, "
+    ".bd-article th, figcaption p, .picture-caption p, .facts dt, .facts dd, .admonition-title, "
+    "code.literal .pre, summary, "
     ".bd-sidebar-primary a, .caption-text, .highlight span"
 )
 

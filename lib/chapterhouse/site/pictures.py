@@ -56,7 +56,10 @@ def take(block: Directive, runs: Mapping[str, Executed], *, where: str) -> tuple
     name = f"{FOLDER}/{slug}-{identity}{_SUFFIXES[mime]}"
     options = {"alt": alt, **block.options}
     lines = [f":{key}: {value}" for key, value in options.items()]
-    figure = "\n".join([f"```{{figure}} /{name}", *lines, "", block.body, "```"])
+    # No {figure}: its number would be taken from the figures of the chapters.
+    figure = "\n".join([f"```{{image}} /{name}", *lines, "```"])
+    if block.body:
+        figure += f"\n\n:::{{container}} picture-caption\n{block.body}\n:::"
     return name, content, figure
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from html import escape
 from pathlib import Path
 
 from chapterhouse import notebook as nb
@@ -44,7 +45,7 @@ _LANDING = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="refresh" content="0; url={page}.html">
-<title>{title}</title>
+{icon}<title>{title}</title>
 </head>
 <body><p><a href="{page}.html">{title}</a></p></body>
 </html>
@@ -71,11 +72,18 @@ def assemble(
             target.write_text(_ICON_SCRIPT.sub("", path.read_text(encoding="utf-8")), "utf-8")
         else:
             shutil.copy2(path, target)
-    landing = _LANDING.format(page=site.root_page, title=site.title)
-    (folder / "index.html").write_text(landing, encoding="utf-8")
+    (folder / "index.html").write_text(_front_door(site), encoding="utf-8")
     wheel.build(course, made, folder / "wheels")
     _notebooks(course, site, staged, rendered, made, folder)
     return folder
+
+
+def _front_door(site: SiteSettings) -> str:
+    """The page at the site's own address, which leads to the landing page."""
+    # Without an icon of its own a browser would ask for one that isn't there.
+    name = escape(site.favicon.rpartition("/")[2])
+    icon = f'<link rel="icon" href="_static/{name}">\n' if name else ""
+    return _LANDING.format(page=escape(site.root_page), title=escape(site.title), icon=icon)
 
 
 def _notebooks(

@@ -37,6 +37,7 @@ class SiteSettings:
     root_page: str
     pages: tuple[str, ...]
     bibliography: tuple[str, ...]
+    favicon: str = ""
 
     def page_url(self, page: str) -> str | None:
         """The public address of a page such as ``chapters/04_under_the_hood``, or None."""
@@ -95,6 +96,7 @@ def load(course: Course) -> SiteSettings:
         root_page=str(toc["root"]),
         pages=tuple(dict.fromkeys(_pages(toc))),
         bibliography=tuple(config.get("bibtex_bibfiles") or ()),
+        favicon=str(html.get("favicon") or ""),
     )
 
 

@@ -25,6 +25,18 @@ MATHJAX_PARTS = ("tex-chtml.js", "output/chtml", "input/tex/extensions")
 UNWANTED_ASSETS = ("thebe", "fontawesome")
 
 
+# The theme's own script decides between light and dark late; until then a page would be drawn in
+# light, and a reader in the dark would see a flash.
+EARLY_THEME = """\
+(() => {
+  const root = document.documentElement;
+  if (root.dataset.theme === "light" || root.dataset.theme === "dark") return;
+  const dark = window.matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "dark" : "light";
+})();
+"""
+
+
 class Unstaged(Directive):
     """A ``{graded}`` or ``{from-run}`` block on a page built without `chapterhouse site`."""
 
@@ -120,6 +132,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("chapterhouse_colab_prefix", "", "html", [str])
     app.add_config_value("chapterhouse_assets", "", "html", [str])
     app.connect("config-inited", _note_assets)
+    app.add_js_file(None, body=EARLY_THEME, priority=1)
     app.add_directive("graded", Unstaged)
     app.add_directive("from-run", Unstaged)
     app.add_role("run", _unstaged_number)

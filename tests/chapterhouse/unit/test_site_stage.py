@@ -194,7 +194,8 @@ def test_a_page_shows_a_picture_that_a_chapter_drew(course):
     staged(course)
     text = (course.build / "site-source/book/index.md").read_text()
     name = "book/_from_run/01_a-draw.png"
-    assert f"```{{figure}} /{name}\n:alt: A curve that falls.\n:width: 60%\n\nIt falls." in text
+    assert f"```{{image}} /{name}\n:alt: A curve that falls.\n:width: 60%\n```" in text
+    assert ":::{container} picture-caption\nIt falls.\n:::" in text
     assert (course.build / "site-source" / name).read_bytes() == b"hi"
 
 
