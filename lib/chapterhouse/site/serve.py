@@ -38,6 +38,14 @@ class _Handler(SimpleHTTPRequestHandler):
         """Say nothing: the terminal shows builds."""
 
 
+class _Server(ThreadingHTTPServer):
+    """Keeps silent when a browser goes away in mid-answer, as it does when a reader clicks on."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def start(folder: Path, port: int = 0) -> ThreadingHTTPServer:
     """A server of `folder` that already answers, in a thread of its own; end it with `shutdown`.
 
@@ -50,7 +58,7 @@ def start(folder: Path, port: int = 0) -> ThreadingHTTPServer:
     """
     handler = functools.partial(_Handler, directory=str(folder))
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        server = _Server(("127.0.0.1", port), handler)
     except (OSError, OverflowError) as error:
         raise SiteError(
             f"Port {port} cannot be used: {error}.", fix="choose another with --port, or use 0"

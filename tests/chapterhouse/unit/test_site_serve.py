@@ -37,6 +37,23 @@ def test_it_serves_files_on_this_machine_and_nothing_above_them(course):
         server.server_close()
 
 
+def test_a_browser_that_goes_away_leaves_no_traceback(course, capsys):
+    server = serve.start(course.build / "html")
+    try:
+        for error in (BrokenPipeError(), ConnectionResetError(), ValueError("ours")):
+            try:
+                raise error
+            except Exception:
+                server.handle_error(None, ("127.0.0.1", 1))
+    finally:
+        server.shutdown()
+        server.server_close()
+    told = capsys.readouterr().err
+    assert "ours" in told
+    assert "BrokenPipe" not in told
+    assert "ConnectionReset" not in told
+
+
 def test_a_taken_port_is_one_clear_error(course):
     server = serve.start(course.build / "html")
     try:
