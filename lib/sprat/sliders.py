@@ -98,7 +98,7 @@ def _frames(
     frames = []
     for state in states:
         figure.clear()
-        ax = figure.add_axes(common or boxes[0])
+        ax = figure.add_axes((common or boxes[0]).bounds)
         draw(ax, **state)
         canvas.draw()
         pixels = canvas.buffer_rgba()
