@@ -109,10 +109,13 @@ def section(name: str, result: Mapping[str, Any]) -> str:
     versions = ", ".join(f"{p} {v}" for p, v in result.get("versions", {}).items())
     where = [result["date"], result["machine"], f"Python {result['python']}", versions]
     if "load_average" in result:
-        where.append(f"load {result['load_average']} before it began")
+        where.append(f"load average {result['load_average']}")
     if result.get("commit"):
         where.append(f"commit {result['commit']}")
-    return "\n".join([*lines, f"Measured {'; '.join(filter(None, where))}.", ""])
+    cores = int(result["machine"].split()[0])
+    busy = "The machine was busy with other work, so the figures scatter. "
+    scatter = busy if result.get("load_average", 0) > cores else ""
+    return "\n".join([*lines, f"{scatter}Measured {'; '.join(filter(None, where))}.", ""])
 
 
 def _cell(value: Any) -> str:
