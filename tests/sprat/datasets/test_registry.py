@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,8 @@ def test_every_entry_is_complete(name: str) -> None:
     assert dataset.name == name
     for text in (dataset.title, dataset.about, dataset.licence, dataset.citation):
         assert text.strip()
+    references = Path(__file__).parents[3] / "book" / "references.bib"
+    assert f"{{{dataset.citation}," in references.read_text()
     assert dataset.home.startswith("https://")
     assert len(dataset.sources) >= 2
     for file in dataset.files:
