@@ -239,17 +239,17 @@ class Learner:
         """Loss and metrics, by default of the validation data; see `sprat.inference`."""
         return inference.evaluate(self, data)
 
-    def show_batch(self, count: int = 8, *, backend: str = "auto") -> Any:
+    def show_batch(self, count: int = 8, *, backend: str = "auto", columns: int = 4) -> Any:
         """Show the first training inputs with their targets; see `sprat.show.show_batch`."""
         from sprat.show import show_batch
 
-        return show_batch(self, count, backend=backend)
+        return show_batch(self, count, backend=backend, columns=columns)
 
-    def show_results(self, count: int = 8, *, backend: str = "auto") -> Any:
+    def show_results(self, count: int = 8, *, backend: str = "auto", columns: int = 4) -> Any:
         """Show inputs, truth and prediction; see `sprat.show.show_results`."""
         from sprat.show import show_results
 
-        return show_results(self, count, backend=backend)
+        return show_results(self, count, backend=backend, columns=columns)
 
     def export(self, folder: str | Path) -> Path:
         """Save weights and plain config into a folder; see `sprat.save`."""
