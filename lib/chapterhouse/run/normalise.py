@@ -83,6 +83,8 @@ def clean_outputs(
                 else data
                 for mime, data in sorted(output["data"].items())
             }
+            if not any(output["data"].values()):
+                continue  # a progress bar that was wiped away; an equal run may not have had one
         cleaned.append(output)
     return cleaned
 

@@ -126,3 +126,13 @@ def test_megabytes_on_one_line_are_cleaned_in_a_blink() -> None:
     started = time.process_time()
     clean_stream("y" * 4_000_000 + "\n" + "a/b" * 1_000_000 + "x\b" * 1_000_000, {})
     assert time.process_time() - started < 10
+
+
+def test_a_display_that_was_wiped_away_leaves_nothing() -> None:
+    wiped = {
+        "output_type": "display_data",
+        "metadata": {},
+        "data": {"text/plain": "", "text/html": ""},
+    }
+    kept = {"output_type": "display_data", "metadata": {}, "data": {"text/plain": "here"}}
+    assert clean_outputs([wiped, kept], {}) == [kept]
