@@ -37,8 +37,11 @@ def clean_text(text: str, folders: Mapping[str, str]) -> str:
 
 def clean_stream(text: str, folders: Mapping[str, str]) -> str:
     """What a terminal would show at the end of a stream, without ``%%time`` lines."""
-    lines = _CURSOR.sub("", text).replace("\r\n", "\n").split("\n")
-    text = "\n".join(_last_state(line) for line in lines)
+    before = None
+    while text != before:  # a backspace can join what is left into one more cursor command
+        before = text
+        lines = _CURSOR.sub("", text).replace("\r\n", "\n").split("\n")
+        text = "\n".join(_last_state(line) for line in lines)
     return clean_text(_WALL_TIME.sub("", text), folders)
 
 
