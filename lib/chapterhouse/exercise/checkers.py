@@ -152,8 +152,8 @@ def _first(
 
 def _same_set(self: Checker, value: Any, expected: Any, inputs: tuple[Any, ...]) -> str | None:
     given, wanted = compare.elements(value), compare.elements(expected)
-    if given is None or wanted is None:
-        return f"{describe(value)} instead of a list of elements"
+    if given is None or wanted is None or is_array(value) != is_array(expected):
+        return f"{describe(value)} instead of {describe(expected)}"
     missing, extra = wanted - given, given - wanted
     if missing:
         return f"{missing.total()} of {wanted.total()} elements are missing"
@@ -180,24 +180,26 @@ def _text(self: Checker, value: Any, expected: Any, inputs: tuple[Any, ...]) -> 
 def _at_least(self: Checker, value: Any, expected: Any, inputs: tuple[Any, ...]) -> str | None:
     threshold = self.options["threshold"]
     try:
-        score = self.function(value) if self.function is not None else compare.number(value)
-    except (ValueError, TypeError, IndexError) as error:
+        score = compare.number(value) if self.function is None else float(self.function(value))
+        passed = bool(score >= threshold)  # NaN, which is neither above nor below, fails
+    except Exception as error:
+        # As in `_satisfies`: the author's function was not made for a value of this form.
         return str(error)
-    # Written so that NaN, which is neither above nor below, fails.
-    return None if score >= threshold else f"{score:.4g} reached, at least {threshold:g} needed"
+    return None if passed else f"{score:.4g} reached, at least {threshold:g} needed"
 
 
 def _satisfies(self: Checker, value: Any, expected: Any, inputs: tuple[Any, ...]) -> str | None:
     assert self.function is not None
     try:
         answer = self.function(value, *inputs)
+        holds = answer is None or bool(answer)
     except Exception as error:
         # The author's function met a value of a form that it did not foresee; `exercise verify`
         # has shown that it accepts the reference's.
         return f"{describe(value)} is not of the form that the check expects ({error})"
     if isinstance(answer, str):
         return answer
-    return None if answer is None or bool(answer) else "the property does not hold"
+    return None if holds else "the property does not hold"
 
 
 def _symmetric(self: Checker, value: Any, expected: Any, inputs: tuple[Any, ...]) -> str | None:
@@ -214,7 +216,10 @@ def _sums_to(self: Checker, value: Any, expected: Any, inputs: tuple[Any, ...]) 
     axis, total = self.options["axis"], self.options["total"]
     if numbers is None or (axis is not None and not -numbers.ndim <= axis < numbers.ndim):
         return f"{describe(value)} instead of numbers to sum"
-    sums = np.asarray(numbers.sum(axis=axis))
+    with np.errstate(over="ignore", invalid="ignore"):
+        sums = np.asarray(numbers.sum(axis=axis))
+    if sums.size == 0:
+        return f"{describe(value)} has nothing to sum"
     worst = sums.flat[int(np.argmax(np.abs(np.nan_to_num(sums - total, nan=np.inf))))]
     if abs(worst - total) <= self.options["atol"]:
         return None

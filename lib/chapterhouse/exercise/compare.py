@@ -56,7 +56,8 @@ def difference(array: np.ndarray, expected: np.ndarray, *, rtol: float, atol: fl
         return _counted(wrong) if bool(np.any(wrong)) else None
     wide = np.complex128 if expected.dtype.kind == "c" else np.float64
     given, wanted = array.astype(wide), expected.astype(wide)
-    good = np.isclose(given, wanted, rtol=rtol, atol=atol, equal_nan=True)
+    with np.errstate(over="ignore", invalid="ignore"):
+        good = np.isclose(given, wanted, rtol=rtol, atol=atol, equal_nan=True)
     if bool(np.all(good)):
         return None
     strange = np.isnan(given) & ~np.isnan(wanted)
@@ -64,7 +65,7 @@ def difference(array: np.ndarray, expected: np.ndarray, *, rtol: float, atol: fl
         return (
             f"{int(strange.sum())} of {given.size} values are NaN, the first at {_index(strange)}"
         )
-    with np.errstate(invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         gap = np.where(good, 0.0, np.abs(given - wanted))
     gap = np.nan_to_num(gap, nan=np.inf, posinf=np.inf)
     worst = np.unravel_index(int(np.argmax(gap)), gap.shape)
@@ -80,10 +81,9 @@ def number(value: Any) -> float:
     Raises:
         ValueError: it is something else.
     """
-    if kind(value) == "a number" and not isinstance(value, complex):
-        return float(value)
-    if is_array(value) and as_array(value).size == 1:
-        return float(as_array(value).reshape(()))
+    found = None if isinstance(value, (list, tuple)) else numbers(value)
+    if found is not None and found.size == 1:
+        return float(found.reshape(()))
     raise ValueError(f"{describe(value)} instead of a number")
 
 
@@ -92,34 +92,42 @@ def numbers(value: Any) -> np.ndarray | None:
     if is_array(value):
         array = as_array(value)
         return array.astype(np.float64) if array.dtype.kind in "fiub" else None
-    if kind(value) == "a number" and not isinstance(value, complex):
-        return np.asarray(float(value))
-    if isinstance(value, (list, tuple)) and all(kind(part) == "a number" for part in value):
-        return np.asarray([float(part) for part in value])
-    return None
+    parts = value if isinstance(value, (list, tuple)) else [value]
+    if not all(kind(part) == "a number" and not np.iscomplexobj(part) for part in parts):
+        return None
+    try:
+        return np.asarray([float(part) for part in parts] if parts is value else float(value))
+    except OverflowError:  # a whole number beyond the largest float
+        return None
 
 
-def elements(value: Any) -> Counter[Any] | None:
-    """The elements of a list, a dictionary's items or a flat array, counted, or None."""
-    if is_array(value) and as_array(value).ndim == 1:
-        return Counter(as_array(value).tolist())
+def elements(value: Any) -> Counter[str] | None:
+    """The elements of a list, a dictionary's items or a flat array, as text, counted, or None."""
+    if is_array(value):
+        return Counter(map(_text, as_array(value).tolist())) if as_array(value).ndim == 1 else None
     if isinstance(value, dict):
-        return Counter(_hashable(item) for item in value.items())
+        return Counter(map(_text, value.items()))
     if isinstance(value, (list, tuple, set, frozenset)):
-        return Counter(_hashable(item) for item in value)
+        return Counter(map(_text, value))
     return None
 
 
-def _hashable(value: Any) -> Any:
+def _text(value: Any) -> str:
+    """An element as text: NaN equals NaN, 1 differs from 1.0 and True, and hashes are our own.
+
+    A stranger can choose numbers whose hashes are all equal, which text does not allow.
+    """
     if is_array(value):
         array = as_array(value)
-        return ("array", array.shape, _hashable(array.reshape(-1).tolist()))
+        return f"array {array.shape} {_text(array.reshape(-1).tolist())}"
     if isinstance(value, (list, tuple)):
-        return tuple(_hashable(part) for part in value)
+        return f"[{', '.join(map(_text, value))}]"
+    if isinstance(value, (set, frozenset)):
+        return f"{{{', '.join(sorted(map(_text, value)))}}}"
     if isinstance(value, dict):
-        return frozenset((key, _hashable(part)) for key, part in value.items())
-    # 1, 1.0 and True are one key to Python; they are not one answer.
-    return (type(value).__name__, value)
+        return f"dict {_text(set(map(_text, value.items())))}"
+    # Adding nought makes 0.0 of -0.0, which equals it.
+    return repr(value + 0.0 if isinstance(value, float) else value)
 
 
 def _close(value: Any, expected: Any, *, rtol: float, atol: float) -> bool:
@@ -127,9 +135,10 @@ def _close(value: Any, expected: Any, *, rtol: float, atol: float) -> bool:
     if rtol == atol == 0.0:
         both_nan = value != value and expected != expected
         return both_nan or (type(value) is type(expected) and value == expected)
-    if isinstance(value, complex) or isinstance(expected, complex):
-        return bool(np.isclose(complex(value), complex(expected), rtol=rtol, atol=atol))
     try:
+        if np.iscomplexobj(value) or np.iscomplexobj(expected):
+            pair = complex(value), complex(expected)
+            return bool(np.isclose(*pair, rtol=rtol, atol=atol, equal_nan=True))
         given, wanted = float(value), float(expected)
     except OverflowError:
         return bool(value == expected)

@@ -19,6 +19,7 @@ from chapterhouse.exercise.extract import Answer
 from chapterhouse.exercise.folder import Exercise
 from chapterhouse.exercise.reading import Reader
 from chapterhouse.exercise.student import wanted
+from chapterhouse.exercise.values import printable
 from chapterhouse.grade.judge import Grade, calls, judge
 from chapterhouse.grade.protocol import Failure, Job, Limits, Outcome, Sandbox, Status
 from chapterhouse.grade.verdict import Verdict
@@ -93,6 +94,9 @@ class Grader:
             return grade
         except ChapterhouseError as error:
             return replace(_without_run(exercise, Verdict.BROKEN, None), message=str(error))
+        except Exception as error:  # a mistake of ours in one answer must not end the batch
+            found = f"The grader raised {type(error).__name__}: {error}"
+            return replace(_without_run(exercise, Verdict.BROKEN, None), message=printable(found))
 
     def reference(self, exercise: Exercise, cases: Sequence[Case], *, seed: int) -> Outcome:
         """The reference's outcome on the cases of `seed`; a few are kept, for equal seeds."""

@@ -219,7 +219,8 @@ def _seed(seed: int) -> None:
 def _describe(error: BaseException) -> dict[str, Any]:
     """An exception as text, and what kind of ending it is."""
     try:
-        message = str(error)
+        # `exit()` ends with SystemExit(None), whose text says nothing.
+        message = str(error) if error.args != (None,) else ""
     except BaseException:  # an exception's own __str__ may raise
         message = ""
     line, trace = None, error.__traceback__

@@ -5,8 +5,9 @@ every array in the order in which the header names them. Both sides use this fil
 alone: it imports nothing of chapterhouse, and numpy and torch only when a value needs them.
 
 The reader trusts nothing. Header and body have a size limit before a byte is parsed, nesting and
-the number of values are limited, and arrays take consecutive pieces of the body, so that a short
-frame cannot name the same bytes a million times. Whatever is wrong raises `WireError`.
+the number of values are limited, arrays take consecutive pieces of the body, so that a short frame
+cannot name the same bytes a million times, and keys may not be chosen to share a hash. Whatever is
+wrong raises `WireError`.
 
 Values: None, bool, int, float (NaN and infinities too), complex, str, bytes, list, tuple, set, dict
 with plain keys, numpy arrays and scalars, torch tensors. Subclasses become their plain base.
@@ -18,6 +19,7 @@ import json
 import math
 import struct
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -28,6 +30,8 @@ MAX_DEPTH = 32
 MAX_VALUES = 200_000
 _MAX_INT_BITS = 1024
 _MAX_DIMS = 16
+_MAX_SAME_HASH = 32  # each such key is compared with all before it: 200,000 would take hours
+_MAX_EMPTY = 2**24  # summing over the first axis of shape (0, 2**40) would fill the memory
 _BITS = {"int": (8, 16, 32, 64), "uint": (8, 16, 32, 64), "float": (16, 32, 64)}
 _SIZES = {f"{kind}{bits}": bits // 8 for kind, sizes in _BITS.items() for bits in sizes}
 _SIZES |= {"bool": 1, "bfloat16": 2, "complex64": 8, "complex128": 16}
@@ -264,16 +268,16 @@ class Decoder:
             return self._tagged(kind, content, depth)
         except WireError:
             raise
-        except (TypeError, ValueError, KeyError, OverflowError, MemoryError) as error:
+        except Exception as error:  # numpy and torch have many ways to refuse a shape
             raise WireError(f"a {kind[:20]!r} value is malformed: {type(error).__name__}") from None
 
     def _tagged(self, kind: str, content: Any, depth: int) -> Any:
         if kind in ("tuple", "set") and isinstance(content, list):
             items = [self.decode(item, depth + 1) for item in content]
-            return tuple(items) if kind == "tuple" else set(items)
+            return tuple(items) if kind == "tuple" else set(_apart(items))
         if kind == "dict" and isinstance(content, list):
-            pairs = ((self.decode(k, depth + 1), self.decode(v, depth + 1)) for k, v in content)
-            return dict(pairs)
+            pairs = [(self.decode(k, depth + 1), self.decode(v, depth + 1)) for k, v in content]
+            return dict(zip(_apart([key for key, _ in pairs]), (v for _, v in pairs), strict=True))
         if kind == "complex":
             real, imag = content
             return complex(float(real), float(imag))
@@ -296,6 +300,8 @@ class Decoder:
     def _raw(self, name: str, shape: list[int]) -> bytes:
         if not isinstance(shape, list) or len(shape) > _MAX_DIMS:
             raise WireError("an array has a shape that is not a short list")
+        if 0 in shape and math.prod(_count(n) or 1 for n in shape) > _MAX_EMPTY:
+            raise WireError("an empty array has a shape that is too large")
         return self._take(math.prod(_count(n) for n in shape) * _SIZES[name])
 
     def _array(self, name: str, shape: list[int], scalar: bool) -> Any:
@@ -320,6 +326,13 @@ class Decoder:
         if self._keep_grad and grad and (tensor.is_floating_point() or tensor.is_complex()):
             tensor.requires_grad_()
         return tensor
+
+
+def _apart(keys: list[Any]) -> list[Any]:
+    """The keys of a dict or set, refused when many share a hash."""
+    if keys and max(Counter(map(hash, keys)).values()) > _MAX_SAME_HASH:
+        raise WireError("too many keys have the same hash")
+    return keys
 
 
 def _count(value: Any) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def test_accepts_what_is_right(checker, value, expected):
         (same_set(), [1, 2], [1, 2, 2], "1 of 3 elements are missing"),
         (same_set(), [1, 2, 3], [1, 2], "1 elements too many"),
         (same_set(), [True], [1], "missing"),
-        (same_set(), 3, [3], "instead of a list of elements"),
+        (same_set(), 3, [3], "the number 3 instead of a list of 1"),
         (text(), "cat", "car", "from character 3 on"),
         (text(case=True), "Cat", "cat", "from character 1 on"),
         (text(), 3, "3", "instead of text"),
@@ -155,3 +156,51 @@ def test_an_unknown_checker_names_its_fix():
 def test_all_of_keeps_functions_with_the_grader():
     assert all_of(close(), satisfies(lambda value: True)).function is not None
     assert all_of(close(), within(0, 1)).function is None
+
+
+HUGE = 2**1024 - 1  # the largest whole number that can cross; no float holds it
+
+
+@pytest.mark.parametrize(
+    ("checker", "value", "expected"),
+    [
+        (at_least(0.5), HUGE, None),
+        (at_least(0.5), [0.9], None),
+        (at_least(0.5, lambda value: value.mean()), 3, None),
+        (at_least(0.5, lambda value: T([1.0, 1.0])), 3, None),
+        (within(0, 1), [HUGE], None),
+        (sums_to(1.0), [HUGE], None),
+        (sums_to(1.0), 1 + 0j, None),
+        (sums_to(1.0, axis=1), A([]).reshape(0, 3), None),
+        (sums_to(1.0), A([1e308, 1e308]), None),
+        (close(), HUGE, 1j),
+        (close(), A([1e308]), A([-1e308])),
+        (same_set(), [{1}], [1]),
+        (same_set(), [{(1,): 2}], [1]),
+        (same_set(), A([1]), [1]),
+        (satisfies(lambda value: value == 1), T([1.0, 1.0]), None),
+    ],
+)
+def test_a_strange_value_is_wrong_and_never_an_exception(checker, value, expected):
+    assert isinstance(checker(value, expected), str)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([math.nan, 1.0], [1.0, math.nan]),
+        (A([2.0, math.nan]), A([math.nan, 2.0])),
+        ([-0.0], [0.0]),
+        ([{2, 1}, {"a": [1]}], [{"a": [1]}, {1, 2}]),
+    ],
+)
+def test_same_set_knows_nan_and_nested_elements(value, expected):
+    assert same_set()(value, expected) is None
+
+
+def test_same_set_is_quick_on_numbers_chosen_to_share_a_hash():
+    # As keys of a dictionary these take minutes; a stranger may return them.
+    numbers = [i * (2**61 - 1) for i in range(1, 50_001)]
+    began = time.perf_counter()
+    assert same_set()(numbers, [1]) is not None
+    assert time.perf_counter() - began < 5

@@ -115,9 +115,22 @@ def test_escape_sequences_do_not_reach_the_feedback():
 
 def test_a_changed_argument_fails_unless_allowed():
     changed = Result(10.0, mutated=("x",))
-    assert grade(changed, 20.0).cases[0].message == "An argument was changed in place: x."
+    assert grade(changed, 20.0).cases[0].message.endswith("an argument was changed in place: x.")
     allowed = (dataclasses.replace(CASES[0], keep_inputs=False), CASES[1])
     assert grade(changed, 20.0, cases=allowed).verdict is Verdict.ACCEPTED
+
+
+def test_the_name_of_a_changed_argument_cannot_carry_a_hidden_input_out():
+    # A function that gives itself a signature of its own chooses these names while it runs.
+    got = grade(10.0, Result(20.0, mutated=("x12345",))).cases[1]
+    assert got.verdict is Verdict.WRONG
+    assert "changed in place" in got.message
+    assert "12345" not in repr(dataclasses.asdict(got))
+
+
+def test_an_exception_without_text_ends_without_a_colon():
+    got = grade(Result(failure=Failure("AssertionError", "", 2)), 20.0).cases[0]
+    assert got.message == "Raised AssertionError in line 2 of your answer"
 
 
 def test_run_time_relative_to_the_reference():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+import time
 from typing import Any
 
 import numpy as np
@@ -240,3 +241,22 @@ def test_nan_and_infinity_stay() -> None:
     back = cross([math.nan, math.inf, -math.inf])
     assert math.isnan(back[0])
     assert back[1:] == [math.inf, -math.inf]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"set": [i * (2**61 - 1) for i in range(1, 50_000)]},
+        {"dict": [[i * (2**61 - 1), 0] for i in range(1, 50_000)]},
+        {"tensor": ["float32", [2**39, 2**39, 0], False]},
+        {"tensor": ["float32", [0, 2**39], False]},
+        {"array": ["uint8", [0, 2**39]]},
+        {"array": ["uint8", [0, -1]]},
+    ],
+    ids=["set", "dict", "overflow", "tensor", "array", "negative"],
+)
+def test_what_is_cheap_to_send_and_costly_to_use_is_refused_at_once(tree: Any) -> None:
+    began = time.perf_counter()
+    with pytest.raises(WireError):
+        Decoder(b"").decode(tree)
+    assert time.perf_counter() - began < 2
