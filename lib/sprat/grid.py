@@ -107,6 +107,11 @@ class FigureGrid(Grid):
         columns = min(self.columns, max(1, len(self.places)))
         rows = -(-len(self.places) // columns)
         lines = max((title.count("\n") + 1 for _, _, title in self.places if title), default=0)
+        longest = max(
+            (len(ln) for *_, title in self.places for ln in title.splitlines()), default=1
+        )
+        # A letter is about 0.55 of its size wide, so this keeps titles off their neighbours'.
+        fontsize = min(9.0, max(5.0, 72 * self.size / (0.55 * max(1, longest))))
         height = rows * (self.size + 0.2 * lines)
         figure, axes = plt.subplots(
             rows,
@@ -119,7 +124,7 @@ class FigureGrid(Grid):
             ax.axis("off")
         for ax, (kind, value, title) in zip(axes.flat, self.places, strict=False):
             _DRAW[kind](ax, value)
-            ax.set_title(title, fontsize=9)
+            ax.set_title(title, fontsize=fontsize)
         plt.close(figure)  # else a notebook would show it twice: as a value and as an open figure
         return figure
 
