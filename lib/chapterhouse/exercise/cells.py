@@ -38,7 +38,9 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         if path.is_dir():
-            raise ExerciseError(f"{path} is a folder.", fix="name the notebook in it")
+            raise ExerciseError(
+                f"{path} is a folder without a notebook or script.", fix="name the notebook in it"
+            )
         if not path.exists():
             raise ExerciseError(f"{path} does not exist.", fix="check the name")
         if not path.is_file():

@@ -157,6 +157,7 @@ def _answer(exercise: Wanted, pieces: list[_Piece], notes: list[str]) -> Answer:
     text = _code(piece, repairs)
     text, used = _join_split(text, pieces, chosen, repairs)
     source, offset = _complete(exercise, text, pieces, chosen, used, repairs)
+    _note_missing_names(exercise, source, repairs)
     if len(source) > MAX_SOURCE_CHARACTERS:
         source = text
     return Answer(exercise.id, source, tuple(dict.fromkeys(repairs))[:_MAX_REPAIRS], offset)
@@ -197,6 +198,18 @@ def _choose(
         )
         return i
     return None
+
+
+def _note_missing_names(exercise: Wanted, source: str, repairs: list[str]) -> None:
+    """Say which names the answer lacks, because what its calls then raise says it badly."""
+    defined = names(source).defined
+    missing = [name for name in exercise.names if name not in defined]
+    if missing and parses(source):
+        instead = ", ".join(sorted(defined - names(exercise.starter).defined)[:5]) or "nothing else"
+        repairs.append(
+            f"it does not define {', '.join(map(repr, missing))}, and defines {instead[:200]}; "
+            "the names of the starter must stay"
+        )
 
 
 def _bare_marker(piece: _Piece) -> bool:

@@ -61,7 +61,8 @@ def run_case(case: Visible, namespace: Mapping[str, Any]) -> str | None:
     try:
         if case.seed is not None:
             _seed(case.seed)
-        value = namespace[case.target](*args, **kwargs)
+        target = namespace[case.target]
+        value = target(*args, **kwargs) if callable(target) else target  # as the grader does
         if case.steps:
             made = value
             value = [

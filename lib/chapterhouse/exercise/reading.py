@@ -71,7 +71,7 @@ class Reader:
             ExerciseError: the file cannot be read, is not a submission, or is made to do harm.
         """
         data = read_bytes(path)
-        request = {"name": path.name, "catalogue": self._catalogue, "only": only}
+        request = {"name": str(path), "catalogue": self._catalogue, "only": only}
         reply = self._ask(json.dumps(request).encode(), data)
         if reply is None:
             self._end()

@@ -78,7 +78,7 @@ def _add_grade(subparsers: argparse._SubParsersAction) -> None:
     grade.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     grade.add_argument("-o", "--output", type=Path, metavar="FILE", help="store that object, too")
     grade.add_argument("--details", action="store_true", help="show every case of every file")
-    grade.add_argument("--seed", type=int, help="draw the inputs from it, to repeat a grading")
+    grade.add_argument("--seed", type=_seed, help="draw the inputs from it, to repeat a grading")
     grade.add_argument("--probe", action="store_true", help="say which levels this machine has")
     _add_sandbox(grade)
     grade.add_argument(
@@ -92,8 +92,24 @@ def _add_grade(subparsers: argparse._SubParsersAction) -> None:
 def _add_sandbox(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--level", choices=LEVELS, help="the sandbox (default: the strongest here)")
     parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="how many run at a time (default: 1)"
+        "--jobs", type=_count, default=1, metavar="N", help="how many run at a time (default: 1)"
     )
+
+
+def _seed(text: str) -> int:
+    """A seed from the command line."""
+    return _at_least(0, text)
+
+
+def _count(text: str) -> int:
+    """A number of jobs from the command line."""
+    return _at_least(1, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} on")
+    return int(text)
 
 
 def _exercises(arguments: argparse.Namespace, ids: tuple[str, ...]) -> list[Exercise]:
@@ -170,7 +186,7 @@ def _grade(arguments: argparse.Namespace) -> int:
     if not arguments.files:
         raise ExerciseError("No file was named.", fix="chapterhouse grade FILE…")
     exercises = _exercises(arguments, _named(arguments.exercise))
-    files = grader.find_files(arguments.files)
+    files, passed_over = grader.find_files(arguments.files)
     quiet = arguments.json
     full = arguments.details or len(files) == 1
 
@@ -191,10 +207,14 @@ def _grade(arguments: argparse.Namespace) -> int:
             each=show,
         )
         wall_s = time.monotonic() - began
-        text = json.dumps(report.as_json(reports, level=sandbox.level, wall_s=wall_s), indent=1)
+        data = report.as_json(reports, level=sandbox.level, wall_s=wall_s, passed_over=passed_over)
+    if passed_over and not quiet:
+        print(report.passed_over(passed_over))
+    text = json.dumps(data, indent=1)
+    # Shown before it is stored: a full disk must not take the grades with it.
+    print(text if quiet else report.summary(reports, wall_s=wall_s), flush=True)
     if arguments.output:
         notebook.write_text(text + "\n", arguments.output)
-    print(text if quiet else report.summary(reports, wall_s=wall_s))
     return report.exit_code(reports)
 
 

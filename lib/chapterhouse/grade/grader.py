@@ -152,29 +152,30 @@ def grade_files(
     return reports
 
 
-def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The files to grade: those named, and in each folder named its notebooks and scripts.
+def find_files(paths: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+    """The files to grade, and those that are passed over because they can't be submissions.
 
-    Raises:
-        ExerciseError: a folder holds none.
+    To grade are those named, and in each folder named its notebooks and scripts. A folder that has
+    none stands for itself, so that its fault is reported. Passed over are a folder's other files
+    and its links.
     """
     found: list[Path] = []
+    passed_over: list[Path] = []
     for path in paths:
         if not path.is_dir():
             found.append(path)
             continue
-        # A link in an inbox could name any file of ours.
-        inside = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in (".ipynb", ".py")
-            and not file.is_symlink()
-            and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        )
-        if not inside:
-            raise ExerciseError(f"{path} holds no .ipynb or .py file.", fix="name another folder")
-        found += inside
-    return list(dict.fromkeys(found))
+        inside = []
+        for file in sorted(path.rglob("*")):
+            if any(part.startswith(".") for part in file.relative_to(path).parts):
+                continue
+            # A link in an inbox could name any file of ours.
+            if file.suffix.lower() in (".ipynb", ".py") and not file.is_symlink():
+                inside.append(file)
+            elif file.is_symlink() or not file.is_dir():
+                passed_over.append(file)
+        found += inside or [path]
+    return list(dict.fromkeys(found)), list(dict.fromkeys(passed_over))
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,8 @@ def _start(
             )
     except ExerciseError as error:
         return _Started(FileReport(path, fault=error.found, fix=error.fix))
-    drawn = secrets.randbits(32) if seed is None else seed
+    # Too many for a submission to try; few enough for a JSON number to hold exactly.
+    drawn = secrets.randbits(53) if seed is None else seed
     grades = tuple(
         pool.submit(grader.grade_answer, answer, seed=drawn) for answer in submission.answers
     )

@@ -6,6 +6,7 @@ Names of files and texts come from strangers: everything is made printable befor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from chapterhouse.exercise.values import printable
@@ -17,7 +18,9 @@ from chapterhouse.grade.verdict import Verdict
 _ALWAYS = (Verdict.ACCEPTED, Verdict.BROKEN)
 
 
-def as_json(reports: Sequence[FileReport], *, level: str, wall_s: float) -> dict[str, Any]:
+def as_json(
+    reports: Sequence[FileReport], *, level: str, wall_s: float, passed_over: Sequence[Path] = ()
+) -> dict[str, Any]:
     """The whole grading as plain data; the format that `chapterhouse grade --json` promises."""
     counts = {verdict.label: count for verdict, count in tally(reports).items()}
     return {
@@ -25,15 +28,19 @@ def as_json(reports: Sequence[FileReport], *, level: str, wall_s: float) -> dict
         "wall_s": round(wall_s, 3),
         "summary": counts,
         "unreadable": sum(report.fault is not None for report in reports),
+        "passed_over": [str(path) for path in passed_over],
         "files": [_file(report) for report in reports],
     }
 
 
 def line(report: FileReport) -> str:
     """One file on one line."""
-    name = printable(report.path.name, 60)
+    # With a folder for each student the files themselves all have one name.
+    name = printable(str(report.path), 120)
     if report.fault is not None:
-        return f" ?  {name}: {printable(report.fault)}\n      fix: {printable(report.fix or '')}"
+        named = report.fault.startswith(str(report.path))
+        fault = report.fault if named else f"{name}: {report.fault}"
+        return f" ?  {printable(fault)}\n      fix: {printable(report.fix or '')}"
     parts = [
         f"{g.verdict.symbol} {g.exercise} {g.verdict.label}{_points(g)}" for g in report.grades
     ]
@@ -72,6 +79,13 @@ def summary(reports: Sequence[FileReport], *, wall_s: float) -> str:
     graded = sum(1 for _ in all_grades(reports))
     each = f"      {wall_s / graded:.2f} s each" if graded else ""
     return " " + "   ".join(parts) + each
+
+
+def passed_over(paths: Sequence[Path]) -> str:
+    """Which files in the folders named were left alone, on one line."""
+    names = ", ".join(printable(str(path), 120) for path in paths[:5])
+    more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+    return f" passed over (neither .ipynb nor .py, or a link): {names}{more}"
 
 
 def exit_code(reports: Sequence[FileReport]) -> int:

@@ -264,7 +264,11 @@ def test_a_folder_is_searched_but_links_are_not_followed(tmp_path):
     (tmp_path / ".ipynb_checkpoints").mkdir()
     submit(tmp_path / ".ipynb_checkpoints", "a.ipynb", double=RIGHT)
     (tmp_path / "link.ipynb").symlink_to("/etc/passwd")
-    assert [path.name for path in grader.find_files([tmp_path])] == ["a.ipynb"]
+    (tmp_path / "b.pdf").write_bytes(b"%PDF")
+    (tmp_path / "ben").mkdir()
+    found, passed_over = grader.find_files([tmp_path, tmp_path / "ben"])
+    assert [path.name for path in found] == ["a.ipynb", "ben"]
+    assert [path.name for path in passed_over] == ["b.pdf", "link.ipynb"]
 
 
 def test_a_grader_that_fails_says_so_and_takes_no_points(exercises, tmp_path):
@@ -337,6 +341,50 @@ def test_an_unreadable_file_is_exit_code_one(course, started, tmp_path, capsys):
     text = capsys.readouterr().out
     assert "is not a notebook" in text
     assert "fix:" in text
+
+
+def test_a_student_who_handed_in_something_else_is_named(course, started, tmp_path, capsys):
+    for name in ("ann", "ben", "cai"):
+        (tmp_path / name).mkdir()
+    submit(tmp_path / "ann", "exercises.ipynb", double=RIGHT)
+    submit(tmp_path / "ben", "exercises.ipynb", double=RIGHT)
+    (tmp_path / "cai" / "cai.pdf").write_bytes(b"%PDF")
+    assert run(course, "grade", tmp_path / "ann", tmp_path / "ben", tmp_path / "cai") == 1
+    text = capsys.readouterr().out
+    assert text.count("ann/exercises.ipynb") == text.count("ben/exercises.ipynb") == 1
+    assert "cai/cai.pdf" in text
+    assert f"{tmp_path / 'cai'} is a folder without" in text
+    assert run(course, "grade", tmp_path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["passed_over"] == [str(tmp_path / "cai/cai.pdf")]
+
+
+@pytest.mark.parametrize("option", [("--seed", "-5"), ("--jobs", "0"), ("--seed", "x")])
+def test_a_senseless_number_is_refused_before_anything_runs(course, tmp_path, capsys, option):
+    path = submit(tmp_path, double=RIGHT)
+    with pytest.raises(SystemExit) as ended:
+        run(course, "grade", path, *option)
+    assert ended.value.code == 2
+    assert "is not a whole number" in capsys.readouterr().err
+
+
+def test_grades_are_shown_even_where_they_cannot_be_stored(course, started, tmp_path, capsys):
+    path = submit(tmp_path, double=RIGHT)
+    (tmp_path / "file").write_text("")
+    assert run(course, "grade", path, "--json", "-o", tmp_path / "file" / "grades.json") == 1
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["summary"]["accepted"] == 1
+    assert "fix:" in shown.err
+
+
+def test_a_mistake_in_the_judge_ends_one_answer_and_not_the_batch(exercises, tmp_path, monkeypatch):
+    def judge(*arguments):
+        raise ZeroDivisionError("judge")
+
+    monkeypatch.setattr(grader, "judge", judge)
+    (one,) = grader.grade_files([submit(tmp_path, double=RIGHT)], exercises, FakeSandbox())
+    double = next(grade for grade in one.grades if grade.exercise == "04_double")
+    assert (double.verdict, double.score) == (Verdict.BROKEN, None)
+    assert "ZeroDivisionError" in double.message
 
 
 def test_a_script_without_marker_is_graded_as_the_exercise_named(course, started, tmp_path, capsys):

@@ -262,3 +262,13 @@ def test_a_magic_inside_a_string_stays():
 def test_same_code_ignores_comments_and_blank_lines():
     assert same_code("# a\n\nx = 1  \n", "x = 1")
     assert not same_code("x = 1", "x = 2")
+
+
+def test_a_renamed_function_is_told_by_name():
+    answer = find(code(mark(ANSWER.replace("def area", "def my_area"))))
+    (note,) = answer.repairs
+    assert "does not define 'area', and defines my_area" in note
+
+
+def test_code_that_does_not_parse_gets_no_note_on_its_names():
+    assert find(code(mark("def my_area(r)\n    return r"))).repairs == ()

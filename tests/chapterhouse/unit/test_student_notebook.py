@@ -219,3 +219,14 @@ def test_a_broken_visible_json_names_its_fix(text):
         return
     with pytest.raises(ExerciseError, match="exercise expect"):
         visible.loads(text)
+
+
+def test_a_name_that_holds_a_value_is_judged_as_the_grader_does(notebook, capsys):
+    check = Check()
+    case = Case("a number", "best_lr", check=close(), visible=True)
+    check.load("04_value", visible.dumps([case], [0.5], name="x"))
+    check("04_value", {"best_lr": 0.5})
+    check("04_value", {"best_lr": 0.7})
+    text = capsys.readouterr().out
+    assert "Visible cases that pass: 1 of 1" in text
+    assert "0.7 is not the right number" in text.lower()

@@ -1,4 +1,4 @@
-"""Sends a set whose numbers were chosen to share a hash, which takes the reader an hour to build."""
+"""Sends a set whose numbers were chosen to share a hash, which takes hours to build."""
 
 import json
 import os
