@@ -143,9 +143,10 @@ def _visible(exercise: Exercise) -> str:
 def _exercise_cells(exercise: Exercise, number: int) -> list[NotebookNode]:
     points = f"{exercise.points:g} point" + ("" if exercise.points == 1 else "s")
     body = prompt.plain(exercise.prompt, name=str(exercise.path / "exercise.md"))
-    head = (
-        f"## {number}. {exercise.title}\n\n*{points} · difficulty {exercise.difficulty} of 3*\n\n"
-    )
+    facts = f"{points} · difficulty {exercise.difficulty} of 3"
+    if exercise.kind == "auto":
+        facts += f" · imports allowed: {', '.join(exercise.imports) or 'none'}"
+    head = f"## {number}. {exercise.title}\n\n*{facts}*\n\n"
     marker, identity = f"exercise: {exercise.id}", exercise.id.replace("_", "-")
     cells = [_text(head + body, f"{identity}-prompt")]
     if exercise.kind == "manual":

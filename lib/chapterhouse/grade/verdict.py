@@ -110,7 +110,7 @@ _TEXT: dict[Verdict, tuple[str, str, str, str]] = {
         "forbidden",
         "✘",
         "The code uses something that the exercise does not allow.",
-        "Use only the imports that the prompt names; files and network are closed.",
+        "Use only the imports named under the exercise's title; files and network are closed.",
     ),
     Verdict.KILLED: (
         "killed",

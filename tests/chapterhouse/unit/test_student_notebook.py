@@ -109,7 +109,8 @@ def test_the_prompt_is_plain_markdown(notebook):
     assert "{term}" not in text
     assert "{note}" not in text
     assert "Mind the *sign*" in text
-    assert "1 point · difficulty 2 of 3" in text
+    assert "1 point · difficulty 2 of 3 · imports allowed: " in text
+    assert "torch" in text.splitlines()[2]
 
 
 def test_building_twice_gives_the_same(course, notebook):
