@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from chapterhouse import notebook
+from chapterhouse.errors import NotebookError
 
 
 def add_command(subparsers: argparse._SubParsersAction) -> None:
@@ -34,10 +36,15 @@ def _clean(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    broken = 0
+    worst = 0
     for path in arguments.files:
-        found = notebook.faults(notebook.read(path))
-        broken += bool(found)
+        try:
+            found = notebook.faults(notebook.read(path))
+        except NotebookError as error:  # the others are still checked
+            print(f"chapterhouse: {error}", file=sys.stderr)
+            worst = error.exit_code
+            continue
+        worst = max(worst, int(bool(found)))
         for fault in found:
             print(f"{path} {fault}")
-    return 1 if broken else 0
+    return worst

@@ -77,3 +77,14 @@ def test_reading_notebooks_does_not_compile_a_grammar_of_addresses() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_one_broken_file_does_not_keep_the_others_from_being_checked(tmp_path, capsys) -> None:
+    (tmp_path / "a.ipynb").write_text("{")
+    (tmp_path / "b.ipynb").write_text(
+        '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+    )
+    assert cli.main(["notebook", "check", *(str(tmp_path / f"{n}.ipynb") for n in "ab")]) == 2
+    told = capsys.readouterr()
+    assert "a.ipynb is not a notebook" in told.err
+    assert "b.ipynb does not name the kernel python3" in told.out
