@@ -109,6 +109,13 @@ def test_batches_are_labelled_as_truth(learn: sp.Learner) -> None:
     assert all(ax.get_title().startswith("truth: ") for ax in figure.axes[:3])
 
 
+def test_a_learner_lays_its_samples_out_in_the_columns_asked_for(learn: sp.Learner) -> None:
+    for show in (learn.show_batch, learn.show_results):
+        figure = show(6, backend="matplotlib", columns=3)
+        places = figure.axes[0].get_gridspec()
+        assert (places.nrows, places.ncols) == (2, 3)
+
+
 def test_regression_is_labelled_too() -> None:
     x = torch.randn(40, 2)
     data = sp.Data(x, x.sum(1, keepdim=True))
