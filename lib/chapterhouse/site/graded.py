@@ -38,10 +38,11 @@ def find(course: Course, block: Directive, *, where: str) -> Exercise:
 
 
 def summary(exercise: Exercise) -> str:
-    """Points and difficulty in words."""
+    """Points, difficulty and what an answer may import, in words."""
     points = f"{exercise.points:g} point" + ("" if exercise.points == 1 else "s")
     marked = ", marked by a person" if exercise.kind == "manual" else ""
-    return f"{points}, {DIFFICULTY[exercise.difficulty]}{marked}"
+    imports = f"may import {', '.join(exercise.imports) or 'nothing'}"
+    return f"{points}, {DIFFICULTY[exercise.difficulty]}{marked} · {imports}"
 
 
 def expand(exercise: Exercise, settings: SiteSettings, *, page: str, slug: str) -> str:
