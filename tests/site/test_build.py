@@ -84,10 +84,11 @@ def test_what_no_page_loads_is_not_published(small_site):
 
 
 def test_nothing_changed_means_nothing_is_built(built, no_sphinx):
-    begun = time.perf_counter()
+    begun = time.process_time()
     report = build.build(built)
     assert not report.rebuilt
-    assert time.perf_counter() - begun < 4
+    # Processor time, because the machine may be busy with other tests.
+    assert time.process_time() - begun < 4
 
 
 def test_a_change_in_the_library_renders_no_page(built, no_sphinx):
