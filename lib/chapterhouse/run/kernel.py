@@ -58,12 +58,15 @@ def room(course: Course) -> Iterator[Room]:
     """A fresh `Room`, removed afterwards; rooms that a killed run left behind go too."""
     parent = course.build / ".chapterhouse" / "work"
     parent.mkdir(parents=True, exist_ok=True)
-    _sweep(parent)
-    folder = Path(tempfile.mkdtemp(dir=parent))
-    lock = (folder / "lock").open("w")
+    # One at a time: between making a room and locking it, another's sweep would take it away.
+    with (parent / "making").open("w") as making:
+        fcntl.flock(making, fcntl.LOCK_EX)
+        _sweep(parent)
+        folder = Path(tempfile.mkdtemp(dir=parent))
+        lock = (folder / "lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
     sockets = None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         sockets = Path(tempfile.mkdtemp(prefix="chapterhouse-"))
         (folder / "sockets").symlink_to(sockets)
         for name in ("cwd", "ipython"):
