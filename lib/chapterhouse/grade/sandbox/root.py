@@ -65,14 +65,15 @@ def build(shown: list[str], files_bytes: int) -> None:
     kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_PRIVATE)
     place = _free_place(shown)
     kernel.mount("tmpfs", place, "tmpfs", kernel.MS_NOSUID, "size=1m,nr_inodes=1024,mode=755")
-    for path in shown:
-        _show(path, place + path, kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV)
-    for path in DEVICES:
-        _show(path, place + path, kernel.ATTR_RDONLY | kernel.ATTR_NOSUID)
+    # Scratch folders first: an environment below /tmp would vanish under one mounted later.
     for path in SCRATCH:
         Path(place + path).mkdir(parents=True, exist_ok=True)
         options = f"size={files_bytes},nr_inodes=1024,mode=1777"
         kernel.mount("tmpfs", place + path, "tmpfs", _HIDDEN, options)
+    for path in shown:
+        _show(path, place + path, kernel.ATTR_RDONLY | kernel.ATTR_NOSUID | kernel.ATTR_NODEV)
+    for path in DEVICES:
+        _show(path, place + path, kernel.ATTR_RDONLY | kernel.ATTR_NOSUID)
     for name in ("lib", "lib64"):
         if Path("/", name).is_symlink() and not Path(place, name).exists():
             Path(place, name).symlink_to(Path("/", name).readlink())
