@@ -136,13 +136,14 @@ def load(
 def _build(config: dict[str, Any]) -> nn.Module:
     from sprat import models
 
-    known = {name: getattr(models, name) for name in models.__all__}
-    if config["name"] not in known or config["arguments"] is None:
+    if config["name"] not in models.__all__ or config["arguments"] is None:
         raise ExportError(
             f"sprat has no model {config['name']!r} to rebuild.",
             fix="build it yourself and pass it: sprat.load(folder, model=...)",
         )
-    return known[config["name"]](**config["arguments"])
+    # Only this one is imported: what a chapter imports is what makes it run again.
+    kind: type[nn.Module] = getattr(models, config["name"])
+    return kind(**config["arguments"])
 
 
 def _task_config(task: Task) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Saved models: weights and plain config, the same predictions after loading, clear errors."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,18 @@ def test_roundtrip(pictures: sp.Data, task: sp.Task, tmp_path: Path, name: str) 
     expected = learn.predict(pictures.x[:10])
     assert loaded.predict(pictures.x[:10]) == expected
     assert {guess.name for guess in expected} <= set(pictures.classes or ())
+
+
+def test_loading_imports_no_other_model(
+    learn: sp.Learner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What a chapter imports makes it run again, so an edit of vae.py must not touch this one.
+    folder = learn.export(tmp_path)
+    for name in [name for name in sys.modules if name.startswith("sprat.models.")]:
+        monkeypatch.delitem(sys.modules, name)
+    kind = type(sp.load(folder).model).__name__
+    imported = {name for name in sys.modules if name.startswith("sprat.models.")}
+    assert imported == {f"sprat.models.{kind.lower()}"}
 
 
 def test_a_vae_travels_too(pictures: sp.Data, tmp_path: Path) -> None:
