@@ -1,0 +1,31 @@
+"""The code in the README runs as it is printed."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import sprat as sp
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_readmes_code_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The data set in its own size and with its own classes, but few and cheap.
+    count = 80
+    pixels = torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8)
+    few = sp.Data(pixels, torch.arange(count) % 10, classes=[f"class {c}" for c in range(10)])
+    monkeypatch.setattr(sp.datasets, "fetch", lambda name: few if name == "fashion_mnist" else None)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert len(blocks) == 2
+    names: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, str(README), "exec"), names)
+    shown = capsys.readouterr().out
+    assert "predicted: class" in shown
+    assert "train_kl" in names["learn"].history.rows[-1]
+    assert re.search(r"\bin\b.*\bout\b", shown), "the VAE shows what goes in beside what comes out"
