@@ -114,19 +114,25 @@ class Categories(Block):
         classes: the names, in the order of their indices; at least two.
 
     Raises:
-        BlockError: there are fewer than two.
+        BlockError: there are fewer than two, or two are called the same.
     """
 
     classes: tuple[str, ...]
 
     def __init__(self, classes: Sequence[str] | None) -> None:
-        if classes is None or isinstance(classes, str) or len(classes) < 2:
+        if isinstance(classes, str) or not isinstance(classes, Sequence) or len(classes) < 2:
             raise BlockError(
                 f"{type(self).__name__} got the classes {classes!r}; at least two names were "
                 "expected.",
                 fix="pass a list of names, such as data.classes",
             )
-        object.__setattr__(self, "classes", tuple(str(name) for name in classes))
+        names = tuple(str(name) for name in classes)
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise BlockError(
+                f"{type(self).__name__} got the class {twice[0]!r} more than once.",
+                fix="give every class a name of its own",
+            )
+        object.__setattr__(self, "classes", names)
 
     def __repr__(self) -> str:
         shown = ", ".join(self.classes[:3]) + (", …" if len(self.classes) > 3 else "")

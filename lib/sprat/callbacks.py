@@ -93,9 +93,15 @@ def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
     """The callbacks, each after those whose writing it reads; else in the order given.
 
     Raises:
-        CallbackError: two write the same thing, or two wait for each other.
+        CallbackError: two write the same thing, two wait for each other, or one is no callback.
     """
     given = list(callbacks)
+    for callback in given:
+        if not isinstance(callback, Callback):
+            raise CallbackError(
+                f"{callback!r} was given as a callback.",
+                fix="pass objects of subclasses of sprat.Callback: callbacks=[GradientClip(1)]",
+            )
     before: dict[int, set[int]] = {i: set() for i in range(len(given))}
     for (i, a), (j, b) in combinations(enumerate(given), 2):
         a_first, b_first = _must_precede(a, b), _must_precede(b, a)

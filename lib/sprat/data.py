@@ -4,7 +4,8 @@ Everything works on whole columns or whole batches at once: a function given to 
 `Data.filter` is called once, not once a sample.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -168,6 +169,11 @@ class Data:
         Raises:
             DataError: a part would be empty, or a label would be missing from a stratified part.
         """
+        if not isinstance(valid, (int, float)) or not math.isfinite(valid):
+            raise DataError(
+                f"valid={valid!r} is neither a share nor a number of samples.",
+                fix="give a share between 0 and 1, or a number below the number of samples",
+            )
         order = torch.randperm(len(self), generator=generator)
         if stratify:
             chosen = self._stratified(order, valid)
@@ -228,10 +234,21 @@ def _rows(column: Any, index: Tensor) -> Any:
 
 def _as_column(values: Any) -> Any:
     if not isinstance(values, (Tensor, list)) and hasattr(values, "__array__"):
-        values = torch.as_tensor(values)
-    if not hasattr(values, "__len__") or (isinstance(values, Tensor) and values.ndim == 0):
+        try:
+            values = torch.as_tensor(values)
+        except TypeError:
+            raise DataError(
+                f"A column of data has the type {getattr(values, 'dtype', type(values).__name__)}, "
+                "which torch has no tensor for.",
+                fix="turn it into numbers, or pass a list",
+            ) from None
+    if (
+        isinstance(values, (str, bytes, Mapping))
+        or not hasattr(values, "__len__")
+        or (isinstance(values, Tensor) and values.ndim == 0)
+    ):
         raise DataError(
-            f"A column of data must have a length; {type(values).__name__} has none.",
+            f"A column of data has one entry for each sample; {type(values).__name__} has not.",
             fix="pass a tensor, a numpy array or a list with one entry a sample",
         )
     if isinstance(values, tuple):

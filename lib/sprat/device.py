@@ -22,7 +22,7 @@ def choose_device(device: torch.device | str = "auto") -> torch.device:
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         raise TrainingError(
             f"The device {str(device)!r} can't be used: {str(error).splitlines()[0]}",
             fix='use device="auto" or device="cpu"',

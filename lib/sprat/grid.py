@@ -235,8 +235,10 @@ def make_grid(backend: str, columns: int = 4) -> Grid:
     """A grid of one backend: ``"matplotlib"``, ``"text"``, or ``"auto"`` for what fits.
 
     Raises:
-        DispatchError: there is no such backend.
+        DispatchError: there is no such backend, or no column.
     """
+    if columns < 1:
+        raise DispatchError(f"columns is {columns}.", fix="give 1 or more")
     if backend == "auto":
         import sys
 

@@ -24,7 +24,7 @@ from sprat.loader import make_loaders
 from sprat.lr_find import LRFind, find_lr
 from sprat.metrics import Mean, Metric
 from sprat.phases import Phase, TrainPhase, ValidPhase
-from sprat.sanity import check_data, check_first_step
+from sprat.sanity import check_data, check_first_step, check_parts, check_plan
 from sprat.schedule import one_cycle
 from sprat.task import Task
 
@@ -86,6 +86,7 @@ class Learner:
                 fix="pass model=, for example sprat.models.LeNet(task.in_channels, "
                 "task.num_outputs)",
             )
+        check_parts(phases, metrics, optimizer)
         self.device = choose_device(device)
         self.model = module.to(self.device)
         self.precision = choose_precision(precision, self.device)
@@ -128,8 +129,10 @@ class Learner:
             The history, which has grown by `epochs` rows.
 
         Raises:
-            TrainingError: the first step cannot work, or the loss is no longer finite.
+            TrainingError: `epochs` or `lr` is no such number, the first step cannot work, or the
+                loss is no longer finite.
         """
+        check_plan(epochs, lr)
         self._prepare(lr)
         check_first_step(self)
         chosen = [*self.callbacks, *callbacks, Recorder(), *([Progress()] if self.progress else [])]

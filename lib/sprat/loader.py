@@ -124,10 +124,15 @@ def as_loader(
     """A `Loader` over a `Data`; a loader as it is.
 
     Raises:
-        DataError: it is neither, or a loader that does not know its length.
+        DataError: it is neither, a list of `Data`, or a loader that does not know its length.
     """
     if isinstance(data, Data):
         return Loader(data, batch_size, shuffle=shuffle, generator=generator, device=device)
+    if isinstance(data, list) and any(isinstance(part, Data) for part in data):
+        raise DataError(
+            "The data is a list of Data; a list is taken for a loader, each entry for a batch.",
+            fix="pass a tuple: (train, valid)",
+        )
     if not hasattr(data, "__iter__") or not hasattr(data, "__len__"):
         raise DataError(
             f"{type(data).__name__} is neither a Data nor a loader that knows its length.",

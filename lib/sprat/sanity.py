@@ -1,5 +1,7 @@
 """Checks before the first step, so that a mistake is named at once and not by a torch traceback."""
 
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -8,12 +10,73 @@ from torch import Tensor
 from sprat.data import Batch
 from sprat.errors import TaskError, TrainingError
 from sprat.loader import Loader, first_batch
-from sprat.phases import TrainPhase
+from sprat.metrics import Metric
+from sprat.phases import Phase, TrainPhase
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
 
 FEW = 64
+MAX_LR = 1e30  # beyond it the weights overflow in the first step, inside of torch
+
+
+def check_parts(phases: Any, metrics: Any, optimizer: Any) -> None:
+    """Refuse parts of a learner that are of another kind, before an hour has gone into the others.
+
+    Args:
+        phases: what was given as ``phases=``.
+        metrics: what was given as ``metrics=``.
+        optimizer: what was given as ``optimizer=``.
+
+    Raises:
+        TaskError: what was found, what was expected, and what mends it.
+    """
+    wrong = _wrong(phases, lambda phase: isinstance(phase, Phase))
+    if wrong:
+        raise TaskError(
+            f"phases is {wrong}; a list of Phase objects was expected.",
+            fix="pass phases=(sprat.TrainPhase(), sprat.ValidPhase()), with the brackets",
+        )
+    wrong = _wrong(metrics, lambda metric: callable(metric) or isinstance(metric, Metric))
+    if wrong:
+        raise TaskError(
+            f"metrics is {wrong}; a list of functions or Metric objects was expected.",
+            fix="pass metrics=[sprat.metrics.accuracy], with the brackets",
+        )
+    if not callable(optimizer) and not isinstance(optimizer, Mapping):
+        name = type(optimizer).__name__
+        raise TaskError(
+            f"optimizer is a {name}; a class, or a dict of optimisers, was expected.",
+            fix=f'pass optimizer={{"main": your {name}}}'
+            if isinstance(optimizer, torch.optim.Optimizer)
+            else "pass optimizer=torch.optim.AdamW, without quotes or brackets",
+        )
+
+
+def _wrong(given: Any, right: Callable[[Any], bool]) -> str:
+    """What is wrong with a list, or nothing."""
+    if given is None:
+        return ""
+    if not isinstance(given, Sequence) or isinstance(given, str):
+        return repr(given)
+    return next((f"a list with {part!r}" for part in given if not right(part)), "")
+
+
+def check_plan(epochs: Any, lr: Any) -> None:
+    """Refuse a number of epochs or a learning rate that is none.
+
+    Raises:
+        TrainingError: what was found, what was expected, and what mends it.
+    """
+    if not isinstance(epochs, Integral) or epochs < 0:
+        raise TrainingError(
+            f"epochs is {epochs!r}; a whole number was expected.", fix="give 1 or more"
+        )
+    if lr is not None and not (isinstance(lr, Real) and 0 <= float(lr) <= MAX_LR):
+        raise TrainingError(
+            f"lr is {lr!r}; a number from 0 to {MAX_LR:g} was expected.",
+            fix="give a small one, such as 1e-3; learn.lr_find() suggests one",
+        )
 
 
 def check_data(learn: "Learner") -> None:

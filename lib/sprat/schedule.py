@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
+from sprat.errors import TrainingError
+
 Curve = Callable[[float], float]
 
 
@@ -33,10 +35,14 @@ def join(parts: Sequence[tuple[float, Curve]]) -> Curve:
         parts: ``(share, curve)``: each curve runs over its share of the training. Shares sum to 1.
 
     Raises:
-        ValueError: the shares don't sum to 1.
+        TrainingError: a share is negative, or they don't sum to 1.
     """
-    if not math.isclose(sum(share for share, _ in parts), 1.0):
-        raise ValueError(f"The shares {[share for share, _ in parts]} don't sum to 1.")
+    shares = [share for share, _ in parts]
+    if min(shares) < 0 or not math.isclose(sum(shares), 1.0):
+        raise TrainingError(
+            f"The shares of training are {shares}.",
+            fix="give shares from 0 to 1 that sum to 1; a warmup is such a share",
+        )
 
     def curve(t: float) -> float:
         start = 0.0

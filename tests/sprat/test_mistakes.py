@@ -1,15 +1,28 @@
 """Bad input: each mistake is answered with what was found, what was expected, and the fix."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 import sprat as sp
-from sprat.errors import BlockError, DataError, SpratError, TaskError, TrainingError
+from sprat.callbacks import in_order
+from sprat.errors import (
+    BlockError,
+    CallbackError,
+    DataError,
+    DispatchError,
+    SpratError,
+    TaskError,
+    TrainingError,
+)
+from sprat.grid import make_grid
+from sprat.sanity import check_parts
 
 IMAGE, LABEL = sp.Image(channels=1, size=(9, 9)), sp.Label(["a", "b", "c"])
 GREY = torch.zeros(4, 1, 9, 9, dtype=torch.uint8)
@@ -95,6 +108,12 @@ BUILDS: dict[str, tuple[Callable[[], Any], type[SpratError], str]] = {
     ),
     "three parts": (lambda: learner((pictures(),) * 3), DataError, "data has 3 parts"),
     "no parts": (lambda: learner(()), DataError, "data has 0 parts"),
+    "a list for a tuple": (
+        lambda: learner([pictures(), pictures()]), DataError, "The data is a list of Data",
+    ),
+    "a warmup beyond the end": (
+        lambda: learner((pictures(),)).fit_one_cycle(1, warmup=2.0), TrainingError, "shares of",
+    ),
     "no loader": (lambda: learner((5,)), DataError, "int is neither a Data nor a loader"),
     "loader without length": (lambda: learner((NotALoader(),)), DataError, "NotALoader"),
     "no model": (
@@ -112,6 +131,21 @@ BUILDS: dict[str, tuple[Callable[[], Any], type[SpratError], str]] = {
     "one class": (lambda: sp.Label(["only"]), BlockError, "at least two names"),
     "no classes": (lambda: sp.Label(None), BlockError, "at least two names"),
     "a word as classes": (lambda: sp.Label("cat"), BlockError, "at least two names"),
+    "one class twice": (lambda: sp.Label(["a", "b", "a"]), BlockError, "'a' more than once"),
+    "text as a column": (lambda: sp.Data("abc"), DataError, "one entry for each sample; str"),
+    "a dict as a column": (lambda: sp.Data({"x": 1}), DataError, "one entry for each sample; dict"),
+    "objects as a column": (
+        lambda: sp.Data(numpy.array([None, 1], dtype=object)), DataError, "the type object",
+    ),
+    "no share to split off": (
+        lambda: pictures().split(valid=float("nan")), DataError, "nan is neither a share",
+    ),
+    "no columns": (lambda: make_grid("text", 0), DispatchError, "columns is 0"),
+    "epochs below 0": (lambda: learner((pictures(),)).fit(-1), TrainingError, "epochs is -1"),
+    "rate below 0": (lambda: learner((pictures(),)).fit(1, lr=-1.0), TrainingError, "lr is -1"),
+    "rate beyond bounds": (
+        lambda: learner((pictures(),)).fit(1, lr=1e38), TrainingError, r"lr is 1e\+38",
+    ),
     "no loss for a target": (
         lambda: sp.Task(IMAGE, sp.Image()).encoded(None) or sp.Task(IMAGE, _Sound()),
         TaskError, "No loss is known",
@@ -142,6 +176,34 @@ class _Sound(sp.Block):
     def check(self, values: Any) -> None: ...
     def mock(self, count: int, *, generator: torch.Generator | None = None) -> torch.Tensor:
         return torch.zeros(count)
+
+
+PARTS = {
+    "a phase without a list": ({"phases": sp.TrainPhase()}, "phases is <sprat"),
+    "a class of phases": ({"phases": [sp.TrainPhase]}, "phases is a list with <class"),
+    "a metric without a list": ({"metrics": sp.metrics.accuracy}, "metrics is <function"),
+    "the name of a metric": ({"metrics": ["accuracy"]}, "metrics is a list with 'accuracy'"),
+    "the name of an optimiser": ({"optimizer": "adam"}, "optimizer is a str"),
+    "an optimiser": (
+        {"optimizer": torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=0.1)}, "optimizer is a SGD",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_another_kind(name: str) -> None:
+    # Under the types that tests check, a learner would not even be called with these.
+    given, says = PARTS[name]
+    parts = {"phases": None, "metrics": None, "optimizer": torch.optim.AdamW}
+    check_parts(**parts)
+    with pytest.raises(TaskError, match=says) as caught:
+        check_parts(**parts | given)
+    assert "pass " in caught.value.fix
+
+
+def test_a_callback_that_is_none() -> None:
+    with pytest.raises(CallbackError, match="'clip' was given as a callback"):
+        inspect.unwrap(in_order)(["clip"])
 
 
 @pytest.mark.parametrize("name", BUILDS)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sprat import schedule
+from sprat.errors import TrainingError
 
 shares = st.floats(0, 1)
 
@@ -62,7 +63,7 @@ def test_join_runs_each_part_over_its_share() -> None:
 
 
 def test_shares_that_do_not_sum_to_one() -> None:
-    with pytest.raises(ValueError, match="don't sum to 1"):
+    with pytest.raises(TrainingError, match="sum to 1"):
         schedule.join([(0.5, schedule.constant(1.0))])
 
 

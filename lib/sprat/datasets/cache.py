@@ -25,6 +25,10 @@ from sprat.errors import DataError
 
 _CHUNK_BYTES = 1 << 20
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+# ENOENT is what a folder that no one may add to says, /proc for one.
+_REFUSED = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENOENT,
+}  # fmt: skip
 _SCRATCH = ".fetch-"
 
 
@@ -188,7 +192,7 @@ def writing(folder: Path, need_bytes: int) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise disk_full(folder, need_bytes) from None
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in _REFUSED:
             raise DataError(
                 f"The data folder {folder} can't be written to: {error.strerror}.",
                 fix="set the environment variable SPRAT_DATA to a folder that you may write to",
