@@ -70,8 +70,8 @@ def test_numbers_in_hexadecimal_are_kept() -> None:
 
 
 def test_temporary_folders_get_a_steady_name() -> None:
-    folders = {"/build/work/tmpab/cwd": ".", "/build/work/tmpab": "…"}
-    assert clean_text("/build/work/tmpab/cwd/x and /build/work/tmpab/y", folders) == "./x and …/y"
+    folders = {"/build/place/tmpab/cwd": ".", "/build/place/tmpab": "…"}
+    assert clean_text("/build/place/tmpab/cwd/x and /build/place/tmpab/y", folders) == "./x and …/y"
 
 
 def test_pictures_and_records_are_left_alone() -> None:
