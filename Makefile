@@ -20,24 +20,30 @@ $(LOCKED): requirements-dev.lock pyproject.toml scripts/setup.sh
 	@rm -f $(VENV)/.locked-* && touch $@
 
 book: $(LOCKED) ## execute the chapters that need it and build the site into _build/html
+	@echo "executing the chapters that changed (chapterhouse run), then building the site"
 	@$(BIN)/chapterhouse run
 	@$(BIN)/chapterhouse site
 
 test: $(LOCKED) ## run every gate and every test, in parallel
+	@echo "running the gates, executing the book, then every test, two at a time"
 	@scripts/test.sh
 
 serve: $(LOCKED) ## build the book, preview it and rebuild on change
+	@echo "previewing the book; it is built again when a file changes"
 	@$(BIN)/chapterhouse serve
 
 lint: $(LOCKED) ## format check, linter, types, import contract
+	@echo "checking format, lint, types and the import contract"
 	@$(BIN)/ruff format --check lib tests benchmarks
 	@$(BIN)/ruff check lib tests benchmarks exercises
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
 bench: $(LOCKED) ## measure speed beside the peers; results into benchmarks/results
+	@echo "measuring beside the peers; this takes a quarter of an hour on a quiet machine"
 	@$(BIN)/python -m pip install -q -e '.[bench]' --no-build-isolation
 	@for file in benchmarks/*.py; do echo "── $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## remove what was built; the environment and the data cache stay
+	@echo "removing what was built; .venv and the data cache stay"
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
