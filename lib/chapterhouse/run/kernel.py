@@ -59,7 +59,7 @@ def room(course: Course) -> Iterator[Room]:
     parent = course.build / ".chapterhouse" / "work"
     parent.mkdir(parents=True, exist_ok=True)
     # One at a time: between making a room and locking it, another's sweep would take it away.
-    with (parent / "making").open("w") as making:
+    with (parent.parent / "rooms.lock").open("w") as making:
         fcntl.flock(making, fcntl.LOCK_EX)
         _sweep(parent)
         folder = Path(tempfile.mkdtemp(dir=parent))

@@ -298,4 +298,7 @@ def test_an_ordinary_user_has_the_strong_level_too() -> None:
         "print(outcome.status.value, outcome.level, outcome.results[0].value)\n"
     )
     done = subprocess.run([*command, sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout == "ok strong [65534, 2.5, []]\n", done.stderr
+    # The scratch folder is empty, but for the environment where that itself lies below /tmp.
+    homes = {Path(sys.prefix), Path(sys.base_prefix)}
+    below = sorted({home.parts[2] for home in homes if home.is_relative_to("/tmp")})
+    assert done.stdout == f"ok strong [65534, 2.5, {below}]\n", done.stderr

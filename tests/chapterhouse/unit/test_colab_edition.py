@@ -143,7 +143,7 @@ def test_without_an_address_pictures_travel_inside_the_notebook(course):
 def test_an_exercise_says_what_to_do_and_where(course):
     edition, _ = make(course, "```{graded} 01_x\n```")
     source = edition.cells[-1].source
-    assert source.startswith("> **Exercise: Do it** (2 points, medium)")
+    assert source.startswith("> **Exercise: Do it** (2 points, medium · may import ")
     assert "> Write $f$." in source
     assert "blob/gh-pages/_static/exercises/01_a_exercises.ipynb" in source
 
