@@ -57,7 +57,21 @@ def opened(browser, base, page, *, width=1280, height=900, scheme="light"):
     wrong = []
     tab.on("console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None)
     tab.on("pageerror", lambda error: wrong.append(str(error)))
-    tab.on("requestfailed", lambda request: wrong.append(f"failed: {request.url}"))
+    # Leaving a page ends what it was still loading; what the server lacks is an answer, not this.
+    tab.on(
+        "requestfailed",
+        lambda request: (
+            None
+            if "ERR_ABORTED" in (request.failure or "")
+            else wrong.append(f"failed: {request.url}: {request.failure}")
+        ),
+    )
+    tab.on(
+        "response",
+        lambda answer: (
+            wrong.append(f"{answer.status}: {answer.url}") if answer.status >= 400 else None
+        ),
+    )
     tab.on(
         "request",
         lambda request: (
