@@ -92,7 +92,7 @@ def test_a_flip_is_exact_and_twice_gives_the_picture_back():
 
 def test_neighbours_that_move_pixels_are_sampled_once(monkeypatch):
     calls = []
-    monkeypatch.setattr("sprat.augment.warp", lambda *a: calls.append(1) or warp(*a))
+    monkeypatch.setattr("sprat.augment.compose.warp", lambda *a: calls.append(1) or warp(*a))
     augment(views(), [Flip(), Affine(), Perspective(), Colour(), Affine()])
     assert len(calls) == 2
 
