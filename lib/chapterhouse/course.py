@@ -130,15 +130,46 @@ class Course:
             seen[number] = path
         return paths
 
+    def page_paths(self) -> list[Path]:
+        """Every notebook among the book's pages: executed as chapters are, but no chapter."""
+        found = self.book.rglob("*.ipynb")
+        return sorted(path for path in found if ".ipynb_checkpoints" not in path.parts)
+
+    def notebook_paths(self) -> list[Path]:
+        """Everything that is executed: the chapters, then the book's own notebooks.
+
+        Raises:
+            CourseError: there are no chapters, or two notebooks share a number or a name.
+        """
+        paths = [*self.chapter_paths(), *self.page_paths()]
+        seen: dict[str, Path] = {}
+        for path in paths:
+            if path.stem in seen:
+                raise CourseError(
+                    f"{seen[path.stem]} and {path} have the same name.", fix="rename one of them"
+                )
+            seen[path.stem] = path
+        return paths
+
+    def notebook_path(self, name: str) -> Path:
+        """One chapter or executed page by its slug or path; a chapter also by its number.
+
+        Raises:
+            CourseError: there is none, or more than one.
+        """
+        return self._find(name, self.notebook_paths())
+
     def chapter_path(self, name: str) -> Path:
         """One chapter by its slug (``04_under_the_hood``), its number (``4``) or its path.
 
         Raises:
             CourseError: there is none, or more than one.
         """
+        return self._find(name, self.chapter_paths())
+
+    def _find(self, name: str, paths: list[Path]) -> Path:
         given = Path(name)
         wanted = given.stem if given.suffix == ".ipynb" else given.name
-        paths = self.chapter_paths()
         number = wanted.zfill(2) if wanted.isdigit() else None
         matches = [p for p in paths if p.stem == wanted or p.stem.split("_", 1)[0] == number]
         if len(matches) != 1:

@@ -48,6 +48,7 @@ chapters:
   - file: chapters/01_line
   - file: chapters/04_under_the_hood
   - file: book/glossary
+  - file: book/api/api_pebble
 """
 
 PEBBLE = '''\
@@ -112,6 +113,16 @@ SECOND = [
 ]  # fmt: skip
 
 
+# A notebook among the pages: executed as a chapter is, but no chapter.
+PAGE = [
+    ("markdown", "# What pebble offers\n\nIts answer is {run}`answer:.0f`. This page shows what "
+     "the library has, and it is long enough for a page that is not empty at all."),
+    ("parameters", "seed = 0"),
+    ("code", "import pebble\n\npebble.record(answer=pebble.ANSWER)\n"
+     "pebble.claim('it is 42', pebble.ANSWER == 42, 42, 'answer')"),
+]  # fmt: skip
+
+
 def notebook_of(cells: list[tuple[str, str]]) -> nbformat.NotebookNode:
     """A stored chapter from (kind, source) pairs."""
     made = []
@@ -153,6 +164,8 @@ def write_small_course(folder: Path) -> Course:
     (folder / "chapters").mkdir()
     for slug, cells in (("01_line", FIRST), ("04_under_the_hood", SECOND)):
         nbformat.write(notebook_of(cells), folder / f"chapters/{slug}.ipynb")
+    (folder / "book/api").mkdir()
+    nbformat.write(notebook_of(PAGE), folder / "book/api/api_pebble.ipynb")
     return Course.find(folder)
 
 

@@ -64,6 +64,15 @@ def test_pages_show_what_the_run_recorded(small_site):
     assert "In 40 points." in (small_site.build / "html/book/glossary.html").read_text()
 
 
+def test_a_notebook_among_the_pages_is_executed_but_no_chapter(small_site):
+    html = (small_site.build / "html/book/api/api_pebble.html").read_text()
+    assert "Its answer is 42." in html
+    assert "About this page's run" in html
+    assert "1 of 1 held" in html
+    assert "<dt>Chapter</dt>" not in html
+    assert not (small_site.build / "html/colab/api_pebble.ipynb").exists()
+
+
 def test_the_site_has_its_wheel_its_notebooks_and_its_exercises(small_site):
     html = small_site.build / "html"
     assert len(list((html / "wheels").glob("pebble-0.1.0+*.whl"))) == 1
@@ -229,7 +238,7 @@ def test_the_public_address_is_one_setting(built):
 def test_the_commands_say_what_they_did(small_site, command, tmp_path):
     done = command(small_site, "site")
     assert done.returncode == 0
-    assert "up to date, 4 pages" in done.stdout
+    assert "up to date, 5 pages" in done.stdout
     done = command(small_site, "colab", "1", "-o", str(tmp_path / "x.ipynb"))
     assert done.returncode == 0, done.stderr
     assert nb.read(tmp_path / "x.ipynb").cells

@@ -34,13 +34,14 @@ BOOK_CHAPTERS = [
 NOTEBOOKS = [("small_site", "01_line"), ("small_site", "04_under_the_hood")] + [
     ("book_site", slug) for slug in BOOK_CHAPTERS
 ]
+HIDDEN = ("PYTHONPATH", "MPLBACKEND", "SPRAT_WHEEL", "PEBBLE_WHEEL")
 PROBE = """\
 import google.colab, importlib.metadata, IPython, json, os, sys
 found = sys.modules["{library}"]
 print(json.dumps({{
     "ipython": IPython.__version__,
     "file": found.__file__,
-    "version": importlib.metadata.version("{library}"),
+    "version": importlib.metadata.version("{distribution}"),
     "torch": getattr(sys.modules.get("torch"), "__file__", ""),
     "folder": os.listdir("."),
 }}))
@@ -91,14 +92,14 @@ def colab(old_ipython, tmp_path, monkeypatch):
     folder = tmp_path / "content"
     folder.mkdir()
 
-    def run(notebook, *, library: str, wheel: Path) -> dict:
-        notebook.cells.append(nbformat.v4.new_code_cell(PROBE.format(library=library)))
+    def run(notebook, *, library: str, distribution: str = "") -> dict:
+        probe = PROBE.format(library=library, distribution=distribution or library)
+        notebook.cells.append(nbformat.v4.new_code_cell(probe))
         client = NotebookClient(
             notebook, kernel_name="colab", timeout=300, resources={"metadata": {"path": folder}}
         )
         environment = {
-            **{k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "MPLBACKEND")},
-            f"{library.upper()}_WHEEL": str(wheel),
+            **{k: v for k, v in os.environ.items() if k not in HIDDEN},
             "PYTHONPATH": str(tmp_path / "fake"),
             "OMP_NUM_THREADS": "1",
             "IPYTHONDIR": str(tmp_path / "ipython"),
@@ -120,11 +121,26 @@ def test_a_notebook_runs_top_to_bottom_as_in_colab(request, colab, site, slug):
     notebook = nbformat.read(html / f"colab/{slug}.ipynb", as_version=4)
     (wheel,) = (html / "wheels").glob("*.whl")
     library, version = wheel.name.split("-")[:2]
-    found = colab(notebook, library=library, wheel=wheel)
+    # The site has no public address, so each notebook brings the wheel along.
+    found = colab(notebook, library=library)
     assert found["ipython"] == "7.34.0"
     assert found["file"].startswith(found["home"]), "the library must come from the wheel"
     assert found["version"] == version
     assert not found["torch"].startswith(found["home"]), "torch must not be installed again"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("ignore:Proactor event loop")
+def test_an_exercise_notebook_gets_ready_as_in_colab(book_site, colab):
+    slug = BOOK_CHAPTERS[0]
+    path = book_site.build / f"html/_static/exercises/{slug}_exercises.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells = notebook.cells[:2]
+    found = colab(notebook, library="chapterhouse", distribution="sprat")
+    assert found["file"].startswith(found["home"])
+    (output,) = notebook.cells[1].outputs
+    assert output.text.startswith("Ready.")
 
 
 @pytest.mark.parametrize(("site", "slug"), NOTEBOOKS)

@@ -50,12 +50,13 @@ def _list(arguments: argparse.Namespace) -> int:
 def _student(arguments: argparse.Namespace) -> int:
     from chapterhouse import notebook
     from chapterhouse.exercise import student
+    from chapterhouse.install_cell import WheelSource
 
     made = student.build(
         Course.find(arguments.course),
         arguments.chapter,
         base_url=arguments.base_url,
-        wheel_url=arguments.wheel_url,
+        wheel=WheelSource("sprat", address=arguments.wheel_url or ""),
     )
     output = arguments.output or Path(made.metadata["chapterhouse"]["file"])
     notebook.write(made, output)

@@ -18,23 +18,15 @@ from chapterhouse.errors import ExerciseError
 from chapterhouse.exercise import prompt
 from chapterhouse.exercise.extract import Wanted
 from chapterhouse.exercise.folder import Exercise, load_all
+from chapterhouse.install_cell import WheelSource
 
 _SETUP = """\
 # @title Set up: run this cell first {{ display-mode: "form" }}
 # setup: chapterhouse
 # chapter: {chapter}
-import importlib.util
-import os
+{imports}
 
-wheel = os.environ.get("SPRAT_WHEEL", "{wheel_url}")
-if importlib.util.find_spec("chapterhouse") is None:
-    if not wheel:
-        raise RuntimeError(
-            "sprat is not installed, and this notebook has no address to get it from. Fix: "
-            "download the wheel from the site that this notebook came from, set SPRAT_WHEEL to "
-            "its path, and run this cell again."
-        )
-    %pip install -q --no-deps "{{wheel}}"
+{install}
 from chapterhouse.exercise import check
 
 # The visible cases of each exercise, as data: inputs, and what the reference returned for them.
@@ -62,7 +54,7 @@ def file_name(chapter: str) -> str:
 
 
 def build(
-    course: Course, chapter: str, *, base_url: str = "", wheel_url: str | None = None
+    course: Course, chapter: str, *, base_url: str = "", wheel: WheelSource | None = None
 ) -> NotebookNode:
     """The student notebook of one chapter.
 
@@ -70,15 +62,15 @@ def build(
         course: where the exercises are.
         chapter: the chapter's slug or number.
         base_url: the site's public address, for the link back to the chapter; empty for none.
-        wheel_url: where the wheel of this very site is; without one the setup cell says what to
-            download where the library is missing.
+        wheel: where the library is to be had; without it the setup cell says what to download
+            where the library is missing.
 
     Raises:
         ExerciseError: the chapter has no exercises, or one has no visible cases stored.
     """
     exercises = load_all(course, chapter=chapter)
     slug = exercises[0].chapter
-    cells = [_introduction(exercises, slug, base_url), _setup(exercises, slug, wheel_url)]
+    cells = [_introduction(exercises, slug, base_url), _setup(exercises, slug, wheel)]
     for number, exercise in enumerate(exercises, 1):
         cells += _exercise_cells(exercise, number)
     cells.append(_code(_HAND_IN.format(chapter=slug, file=file_name(slug)), "hand-in"))
@@ -115,13 +107,19 @@ def _introduction(exercises: Sequence[Exercise], slug: str, base_url: str) -> No
     return _text(text, "introduction")
 
 
-def _setup(exercises: Sequence[Exercise], slug: str, wheel_url: str | None) -> NotebookNode:
+def _setup(exercises: Sequence[Exercise], slug: str, wheel: WheelSource | None) -> NotebookNode:
     loads = [
         f"check.load({exercise.id!r}, r'''{_visible(exercise)}''')"
         for exercise in exercises
         if exercise.kind == "auto"
     ]
-    text = _SETUP.format(chapter=slug, wheel_url=wheel_url or "", cases="\n".join(loads))
+    source = wheel or WheelSource("sprat")
+    text = _SETUP.format(
+        chapter=slug,
+        imports=source.imports,
+        install=source.code("chapterhouse"),
+        cases="\n".join(loads),
+    )
     # Colab folds a cell with this away; Jupyter does with the other.
     fold: dict[str, Any] = {"cellView": "form", "jupyter": {"source_hidden": True}}
     return _code(text, "setup", **fold)

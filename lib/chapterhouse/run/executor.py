@@ -119,15 +119,15 @@ def run_course(
 
 
 def select(course: Course, names: Sequence[str]) -> list[Path]:
-    """The chapters that `names` name, each once, in reading order; all when there are none.
+    """The chapters and pages that `names` name, each once, in reading order; all without names.
 
     Raises:
-        CourseError: a name is no chapter's.
+        CourseError: a name is no chapter's and no executed page's.
     """
     if not names:
-        return course.chapter_paths()
-    chosen = {course.chapter_path(name) for name in names}
-    return [path for path in course.chapter_paths() if path in chosen]
+        return course.notebook_paths()
+    chosen = {course.notebook_path(name) for name in names}
+    return [path for path in course.notebook_paths() if path in chosen]
 
 
 def _checked_jobs(jobs: int | None) -> int:

@@ -118,7 +118,9 @@ def _keys(course: Course, staged: Staged, made: wheel.Wheel) -> dict[str, str]:
     pages = _digest(staged.files, versions, hashlib.sha256(extension).hexdigest())
     sources = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted([*own.glob("*.py"), *own.parent.glob("exercise/*.py")])
+        for path in sorted(
+            [*own.glob("*.py"), *own.parent.glob("exercise/*.py"), *own.parent.glob("*.py")]
+        )
     }
     exercises = [
         (path.parent.name, path.name, hashlib.sha256(path.read_bytes()).hexdigest())
@@ -126,7 +128,9 @@ def _keys(course: Course, staged: Staged, made: wheel.Wheel) -> dict[str, str]:
         for path in sorted(folder.iterdir())
         if path.is_file()
     ]
-    run_records = [(run.slug, sorted(run.values.items())) for run in staged.chapters]
+    run_records = [
+        (run.slug, sorted(run.values.items())) for run in (*staged.chapters, *staged.pages)
+    ]
     return {
         "render": pages,
         "site": _digest(

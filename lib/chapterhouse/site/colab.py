@@ -18,6 +18,7 @@ from chapterhouse import myst
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
+from chapterhouse.install_cell import WheelSource
 from chapterhouse.myst import Directive
 from chapterhouse.plain_markdown import Converter
 from chapterhouse.site import citations, facts, graded, recorded
@@ -26,33 +27,27 @@ from chapterhouse.site.references import References
 from chapterhouse.site.settings import SiteSettings
 from chapterhouse.site.wheel import Wheel
 
-_INSTALL = '''\
-# Installs {library}, the library of this book, built from the same source as this chapter.
-# Nothing else is installed: torch, numpy and the rest stay as they are here.
-import importlib.util
-import os
+_INSTALL = """\
+# @title Install {library}: run this cell first {{ display-mode: "form" }}
+# The library of this book, built from the same source as this chapter. Nothing else is installed:
+# torch, numpy and the rest stay as they are here.
+{imports}
 
-wheel = os.environ.get("{variable}", "{address}")
-if importlib.util.find_spec("{library}") is None:
-    if not wheel:
-        raise RuntimeError(
-            "{library} is not installed, and this notebook has no address to get it from. Fix: "
-            "download {file} "
-            "from the site that this notebook came from, and set {variable} to its path."
-        )
-    %pip install -q --no-deps "{{wheel}}"'''
+{install}"""
 
 
-def install_source(wheel: Wheel, settings: SiteSettings) -> str:
-    """The source of the first cell.
+def wheel_source(settings: SiteSettings, wheel: Wheel, content: bytes | None) -> WheelSource:
+    """Where the notebooks of this site get the library: by address, or else from themselves."""
+    address = f"{settings.base_url}wheels/{wheel.name}" if settings.base_url else ""
+    return WheelSource(wheel.distribution, wheel.name, address, content)
 
-    Only a missing library is installed, so that a reader's own copy is left alone.
-    """
+
+def install_source(source: WheelSource) -> str:
+    """The source of the first cell. It installs a missing library, and leaves another alone."""
     return _INSTALL.format(
-        library=wheel.distribution,
-        variable=f"{wheel.distribution.upper()}_WHEEL",
-        address=f"{settings.base_url}wheels/{wheel.name}" if settings.base_url else "",
-        file=f"wheels/{wheel.name}",
+        library=source.distribution,
+        imports=source.imports,
+        install=source.code(source.distribution),
     )
 
 
@@ -64,7 +59,7 @@ def edition(
     *,
     page: str,
     references: References,
-    wheel: Wheel,
+    wheel: WheelSource,
 ) -> NotebookNode:
     """One chapter as Colab runs it.
 
@@ -75,7 +70,7 @@ def edition(
         runs: the recorded values of every chapter, by slug.
         page: the chapter's page.
         references: what its text may point to.
-        wheel: what the first cell installs.
+        wheel: where the first cell gets the library from.
 
     Raises:
         SiteError: a name leads nowhere, or raw MyST would be left.
@@ -83,9 +78,9 @@ def edition(
     """
     made = v4.new_notebook(metadata=_metadata(run, settings))
     made.cells.append(_intro(run, settings, page=page))
-    made.cells.append(
-        v4.new_code_cell(install_source(wheel, settings), id="install", metadata={"tags": []})
-    )
+    # Colab folds a cell with this away, and Jupyter one with the other.
+    folded = {"tags": [], "cellView": "form", "jupyter": {"source_hidden": True}}
+    made.cells.append(v4.new_code_cell(install_source(wheel), id="install", metadata=folded))
     cited = citations.cited(run.source)
     for number, source_cell in enumerate(run.source.cells, start=1):
         where = f"{run.source_path}, cell {number}"

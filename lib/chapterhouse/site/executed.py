@@ -41,9 +41,14 @@ class Executed:
     data: tuple[str, ...]
 
     @property
+    def is_chapter(self) -> bool:
+        """Whether it has a chapter's number; the book's other notebooks have none."""
+        return self.slug.split("_", 1)[0].isdigit()
+
+    @property
     def number(self) -> str:
-        """The chapter's number without leading zeros."""
-        return self.slug.split("_", 1)[0].lstrip("0") or "0"
+        """The chapter's number without leading zeros; nothing for a page that is no chapter."""
+        return (self.slug.split("_", 1)[0].lstrip("0") or "0") if self.is_chapter else ""
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -11,7 +11,10 @@ from posixpath import relpath
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.settings import SiteSettings
 
-COLAB_HELP = "To run it in Colab, download the notebook, then choose File, Upload notebook there."
+COLAB_HELP = (
+    "To run it in Colab, download the notebook, then choose File, Upload notebook there. It brings "
+    "the book's library along."
+)
 
 
 def notebook_path(slug: str) -> str:
@@ -33,7 +36,7 @@ def box(executed: Executed, settings: SiteSettings, *, page: str) -> str:
     """The box below a chapter's title: run time, memory, data, claims and links."""
     held = sum(bool(claim["held"]) for claim in executed.claims)
     facts = [
-        ("Chapter", escape(executed.number)),
+        *([("Chapter", escape(executed.number))] if executed.is_chapter else []),
         ("Run time", f"{duration(executed.wall_s)} <small>({escape(executed.profile)})</small>"),
         ("Memory", f"{executed.peak_memory_bytes / 1024**2:,.0f} MB"),
     ]
@@ -42,15 +45,20 @@ def box(executed: Executed, settings: SiteSettings, *, page: str) -> str:
     if executed.claims:
         facts.append(("Claims", f'<a href="#claims">{held} of {len(executed.claims)} held</a>'))
     rows = "".join(f"<div><dt>{term}</dt><dd>{value}</dd></div>" for term, value in facts)
+    what = "chapter" if executed.is_chapter else "page"
+    links = _links(executed, settings, page=page)
     return (
-        '<aside class="facts" aria-label="About this chapter\'s run">\n'
+        f'<aside class="facts" aria-label="About this {what}\'s run">\n'
         f"<dl>{rows}</dl>\n"
-        f'<p class="facts-links">{_links(executed, settings, page=page)}</p>\n'
-        "</aside>"
+        + (f'<p class="facts-links">{links}</p>\n' if links else "")
+        + "</aside>"
     )
 
 
 def _links(executed: Executed, settings: SiteSettings, *, page: str) -> str:
+    if not executed.is_chapter:
+        source = settings.source_url(f"{page}.ipynb")
+        return f'<a class="button" href="{escape(source)}">Source</a>' if source else ""
     path = notebook_path(executed.slug)
     colab = settings.colab_url(path)
     links = []
@@ -73,9 +81,10 @@ def claims_table(executed: Executed) -> str:
         return ""
     rows = "".join(_claim_row(claim) for claim in executed.claims)
     held = sum(bool(claim["held"]) for claim in executed.claims)
+    what = "chapter" if executed.is_chapter else "page"
     return (
         '<details class="claims" id="claims">\n'
-        f"<summary>What this chapter claims: {held} of {len(executed.claims)} held "
+        f"<summary>What this {what} claims: {held} of {len(executed.claims)} held "
         "in the run shown here</summary>\n"
         '<div class="table-scroll"><table><thead><tr><th scope="col">Held</th>'
         '<th scope="col">Claim</th><th scope="col">Value</th></tr></thead>'

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tempfile
 from html import escape
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
 from chapterhouse.exercise import student
+from chapterhouse.install_cell import WheelSource
 from chapterhouse.site import (
     colab,
     executed,
@@ -73,8 +75,9 @@ def assemble(
         else:
             shutil.copy2(path, target)
     (folder / "index.html").write_text(_front_door(site), encoding="utf-8")
-    wheel.build(course, made, folder / "wheels")
-    _notebooks(course, site, staged, rendered, made, folder)
+    built = wheel.build(course, made, folder / "wheels")
+    source = colab.wheel_source(site, made, built.read_bytes())
+    _notebooks(course, site, staged, rendered, source, folder)
     return folder
 
 
@@ -91,19 +94,18 @@ def _notebooks(
     site: SiteSettings,
     staged: Staged,
     rendered: Path,
-    made: Wheel,
+    source: WheelSource,
     folder: Path,
 ) -> None:
     """The Colab edition of every chapter, and the notebooks of their exercises."""
     found = references.load(course, site, rendered)
-    runs = {run.slug: recorded.values(run) for run in staged.chapters}
-    wheel_url = f"{site.base_url}wheels/{made.name}" if site.base_url else None
+    runs = {run.slug: recorded.values(run) for run in (*staged.chapters, *staged.pages)}
     for run in staged.chapters:
         page = f"{run.source_path.parent.name}/{run.slug}"
-        notebook = colab.edition(course, site, run, runs, page=page, references=found, wheel=made)
+        notebook = colab.edition(course, site, run, runs, page=page, references=found, wheel=source)
         nb.write(notebook, folder / facts.notebook_path(run.slug))
         if run.slug in staged.exercise_chapters:
-            exercises = student.build(course, run.slug, base_url=site.base_url, wheel_url=wheel_url)
+            exercises = student.build(course, run.slug, base_url=site.base_url, wheel=source)
             nb.write(exercises, folder / facts.exercises_path(run.slug))
     for name, picture in found.pictures.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +128,9 @@ def one_notebook(course: Course, chapter: str, target: Path, *, profile: str) ->
         for path in course.chapter_paths()
         if path == course.chapter_path(chapter)
     ]
+    described = wheel.describe(course)
+    with tempfile.TemporaryDirectory() as folder:
+        content = wheel.build(course, described, Path(folder)).read_bytes()
     made = colab.edition(
         course,
         site,
@@ -133,7 +138,7 @@ def one_notebook(course: Course, chapter: str, target: Path, *, profile: str) ->
         {run.slug: recorded.values(run) for run in runs},
         page=f"{course.chapters.name}/{runs[0].slug}",
         references=references.load(course, site, rendered),
-        wheel=wheel.describe(course),
+        wheel=colab.wheel_source(site, described, content),
     )
     nb.write(made, target)
     return target

@@ -30,11 +30,15 @@ SKIPPED = {"__pycache__", ".ipynb_checkpoints", ".DS_Store"}
 
 @dataclass
 class Staged:
-    """The staged tree: its folder, its files with their hashes, and the chapters in it."""
+    """The staged tree: its folder, its files with their hashes, and the chapters in it.
+
+    `pages` are notebooks of the book that are no chapters, such as those of the library's API.
+    """
 
     folder: Path
     files: dict[str, str] = field(default_factory=dict)
     chapters: list[Executed] = field(default_factory=list)
+    pages: list[Executed] = field(default_factory=list)
     exercise_chapters: set[str] = field(default_factory=set)
 
 
@@ -50,10 +54,11 @@ def stage(course: Course, settings: SiteSettings, *, profile: str = "fast") -> S
         SiteError: a page is missing, a chapter was not executed, or its prose names no value.
     """
     staged = Staged(course.build / "site-source")
-    chapters = _chapters(course, settings, profile=profile)
-    staged.chapters = list(chapters.values())
-    runs = {run.slug: recorded.values(run) for run in staged.chapters}
-    for page, run in chapters.items():
+    notebooks = _notebooks(course, settings, profile=profile)
+    for run in notebooks.values():
+        (staged.chapters if run.is_chapter else staged.pages).append(run)
+    runs = {run.slug: recorded.values(run) for run in notebooks.values()}
+    for page, run in notebooks.items():
         dressed = _dress(course, settings, run, runs, page=page, staged=staged)
         _put(staged, f"{page}.ipynb", nb.dumps(dressed).encode())
     for name in ("_config.yml", "_toc.yml"):
@@ -68,19 +73,19 @@ def stage(course: Course, settings: SiteSettings, *, profile: str = "fast") -> S
     return staged
 
 
-def _chapters(course: Course, settings: SiteSettings, *, profile: str) -> dict[str, Executed]:
-    """The executed chapters of the table of contents, by page; every page is known to exist."""
+def _notebooks(course: Course, settings: SiteSettings, *, profile: str) -> dict[str, Executed]:
+    """The executed notebooks of the table of contents, by page; every page is known to exist."""
     found: dict[str, Executed] = {}
     for page in settings.pages:
         stem = course.root / page
         notebook = stem.with_name(stem.name + ".ipynb")
-        if notebook.parent == course.chapters:
-            if not notebook.is_file():
-                raise SiteError(
-                    f"_toc.yml lists {page}, but there is no {notebook}.",
-                    fix="write the chapter, or take the line out of _toc.yml",
-                )
+        if notebook.is_file():
             found[page] = ex.load(course, notebook, profile=profile)
+        elif notebook.parent == course.chapters:
+            raise SiteError(
+                f"_toc.yml lists {page}, but there is no {notebook}.",
+                fix="write the chapter, or take the line out of _toc.yml",
+            )
         elif not stem.with_name(stem.name + ".md").is_file():
             raise SiteError(
                 f"_toc.yml lists {page}, but there is no {page}.md.",
@@ -180,7 +185,7 @@ def _copy_folder(
 
 def _with_pictures(text: str, staged: Staged, *, where: str) -> str:
     """A page with the pictures that it takes from chapters, which are staged beside it."""
-    runs = {run.slug: run for run in staged.chapters}
+    runs = {run.slug: run for run in (*staged.chapters, *staged.pages)}
 
     def show(block: myst.Directive) -> str | None:
         if block.name != "from-run":

@@ -1,6 +1,7 @@
 """A chapter's Colab edition: plain markdown, absolute addresses, an install cell, no outputs."""
 
 import ast
+import base64
 import json
 from pathlib import Path
 
@@ -69,7 +70,7 @@ def make(course: Course, *markdown: str, site: SiteSettings | None = None, **met
     )
     edition = colab.edition(
         course, site, run, {"01_a": run.values}, page="chapters/01_a", references=references,
-        wheel=WHEEL,
+        wheel=colab.wheel_source(site, WHEEL, b"the wheel's own bytes"),
     )  # fmt: skip
     return edition, references
 
@@ -83,11 +84,15 @@ def test_the_first_code_cell_installs_the_wheel_of_this_source_and_nothing_else(
     ast.parse(source.replace("%pip install", "pass #"))
 
 
-def test_without_an_address_the_install_cell_says_what_to_do(course):
+def test_without_an_address_the_notebook_carries_the_wheel(course):
     edition, _ = make(course, site=settings(""))
     source = next(cell.source for cell in edition.cells if cell.cell_type == "code")
     assert "http" not in source
     assert "SPRAT_WHEEL" in source
+    packed = source.split('"""')[1]
+    assert base64.b64decode(packed) == b"the wheel's own bytes"
+    ast.parse(source.replace("%pip install", "pass #"))
+    assert edition.cells[1].metadata.cellView == "form", "nobody wants to scroll past it"
 
 
 def test_it_is_a_valid_notebook_without_outputs(course):

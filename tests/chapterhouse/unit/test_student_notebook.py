@@ -16,6 +16,7 @@ from chapterhouse.exercise.extract import extract
 from chapterhouse.exercise.folder import load_all
 from chapterhouse.exercise.local import Check
 from chapterhouse.exercise.source import drop_magics
+from chapterhouse.install_cell import WheelSource
 
 PROMPT = """\
 ---
@@ -118,9 +119,8 @@ def test_building_twice_gives_the_same(course, notebook):
 
 
 def test_the_wheel_and_the_site_are_named(course):
-    made = student.build(
-        course, "4", base_url="https://a.example/", wheel_url="https://a.example/w.whl"
-    )
+    source = WheelSource("sprat", address="https://a.example/w.whl")
+    made = student.build(course, "4", base_url="https://a.example/", wheel=source)
     assert '"SPRAT_WHEEL", "https://a.example/w.whl")' in cell(made, "setup").source
     assert "https://a.example/chapters/04_shapes.html" in cell(made, "introduction").source
 
