@@ -13,7 +13,8 @@ add any other.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -148,6 +149,40 @@ def _name(callback: Callback) -> str:
 
 def _listed(names: Iterable[str]) -> str:
     return " and ".join(repr(name) for name in sorted(names))
+
+
+def listeners(callbacks: Iterable[Callback]) -> dict[str, list[Callable[["Learner"], None]]]:
+    """What to call at each event, in order. A callback that does not override one is not called."""
+    found: dict[str, list[Callable[[Learner], None]]] = {}
+    ordered = in_order(callbacks)
+    for event in EVENTS:
+        for callback in ordered:
+            if getattr(type(callback), event) is not getattr(Callback, event):
+                found.setdefault(event, []).append(getattr(callback, event))
+    return found
+
+
+@contextmanager
+def span(learn: "Learner", what: str) -> Iterator[None]:
+    """Begin and end an epoch or a phase; what has begun also ends when it is cancelled."""
+    learn.emit(f"{what}_begin")
+    try:
+        yield
+    except Cancel:
+        learn.emit(f"{what}_end")
+        raise
+    else:
+        learn.emit(f"{what}_end")
+
+
+@contextmanager
+def ending(what: str) -> Iterator[None]:
+    """End here what a `Cancel` asks to end; what is around it goes on."""
+    try:
+        yield
+    except Cancel as cancel:
+        if cancel.what != what:
+            raise
 
 
 class Schedule(Callback):

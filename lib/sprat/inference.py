@@ -1,8 +1,9 @@
 """Using a trained model: predictions, measurements, and results for a person to look at.
 
-`Learner.predict`, `Learner.predictions` and `Learner.evaluate` are these functions.
+The methods of `Learner` by these names are these functions.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -103,6 +104,29 @@ def results(learn: "Learner", count: int = 8) -> tuple[Any, Any, Any]:
         )
     y = None if batch.y is None else task.decode_target(batch.y)
     return task.decode_input(batch.x), y, task.decode_output(state["y_hat"])
+
+
+def show_batch(learn: "Learner", count: int = 8, *, backend: str = "auto", columns: int = 4) -> Any:
+    """Show the first training inputs with their targets; see `sprat.show.show_batch`."""
+    from sprat import show
+
+    return show.show_batch(learn, count, backend=backend, columns=columns)
+
+
+def show_results(
+    learn: "Learner", count: int = 8, *, backend: str = "auto", columns: int = 4
+) -> Any:
+    """Show inputs, truth and prediction; see `sprat.show.show_results`."""
+    from sprat import show
+
+    return show.show_results(learn, count, backend=backend, columns=columns)
+
+
+def export(learn: "Learner", folder: str | Path) -> Path:
+    """Save weights and plain config into a folder; see `sprat.save`."""
+    from sprat.export import save
+
+    return save(learn, folder)
 
 
 def _measuring(learn: "Learner") -> Phase:

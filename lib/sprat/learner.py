@@ -1,31 +1,28 @@
 """The learner: a model, data, a loss and the loop that brings them together.
 
 The whole loop is `Learner.fit`, `Learner.run` and `Learner.update`, which fit on one screen. What
-happens to a batch stands in a phase (``phases.py``), what happens besides in callbacks
+happens to a batch stands in a phase (``phases``), what happens besides in callbacks
 (``callbacks.py``). A plain `torch.nn.Module`, two plain loaders and a loss are enough.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sprat import inference
-from sprat.callbacks import EVENTS, Callback, Cancel, Recorder, Schedule, in_order
+from sprat import fitting, inference, lr_find
+from sprat.callbacks import Callback, Cancel, Recorder, ending, in_order, listeners, span
 from sprat.data import Batch
 from sprat.device import choose_device, choose_precision
 from sprat.errors import DataError, TaskError
 from sprat.history import History
 from sprat.live import Progress
 from sprat.loader import make_loaders
-from sprat.lr_find import LRFind, find_lr
 from sprat.metrics import Mean, Metric
 from sprat.phases import Phase, TrainPhase, ValidPhase
 from sprat.sanity import check_data, check_first_step, check_parts, check_plan
-from sprat.schedule import one_cycle
 from sprat.task import Task
 
 State = dict[str, Any]
@@ -100,7 +97,7 @@ class Learner:
         self.loaders = make_loaders(data, batch_size, device=self.device, generator=generator)
         default = (TrainPhase(), ValidPhase()) if "valid" in self.loaders else (TrainPhase(),)
         self.phases: tuple[Phase, ...] = tuple(phases) if phases is not None else default
-        self._make_optimizer, self._lr = optimizer, lr
+        self._make_optimizer, self.base_lr = optimizer, lr
         self.optimizers: dict[str, torch.optim.Optimizer] = (
             dict(optimizer) if isinstance(optimizer, Mapping) else {}
         )
@@ -133,15 +130,15 @@ class Learner:
                 loss is no longer finite.
         """
         check_plan(epochs, lr)
-        self._prepare(lr)
+        self.prepare(lr)
         check_first_step(self)
         chosen = [*self.callbacks, *callbacks, Recorder(), *([Progress()] if self.progress else [])]
-        with self.listening(chosen), _ending("fit"):
+        with self.listening(chosen), ending("fit"):
             self.epochs = epochs
             self.emit("fit_begin")
             try:
                 for self.epoch in range(epochs):
-                    with _ending("epoch"), self._span("epoch"):
+                    with ending("epoch"), span(self, "epoch"):
                         for phase in self.phases:
                             self.run(phase)
             finally:
@@ -153,8 +150,8 @@ class Learner:
         self.phase = phase
         self.model.train(phase.trains)
         with (
-            _ending("phase"),
-            self._span("phase"),
+            ending("phase"),
+            span(self, "phase"),
             torch.set_grad_enabled(phase.trains),
             self.autocast(),
         ):
@@ -191,74 +188,15 @@ class Learner:
             self.scaler.update()
         return {"loss": loss.detach(), **named}
 
-    def fit_one_cycle(
-        self,
-        epochs: int,
-        lr: float | None = None,
-        *,
-        warmup: float = 0.25,
-        callbacks: Sequence[Callback] = (),
-    ) -> History:
-        """Train while the learning rate rises to `lr` and falls to nearly nothing.
-
-        Args:
-            epochs: how many times through all phases.
-            lr: the highest learning rate a step; by default the learner's.
-            warmup: the share of training in which it rises.
-            callbacks: used in this fit only.
-        """
-        schedule = Schedule(one_cycle(self._lr if lr is None else lr, warmup=warmup))
-        return self.fit(epochs, lr=lr, callbacks=[schedule, *callbacks])
-
-    def lr_find(
-        self, *, start: float = 1e-6, end: float = 10.0, steps: int = 100, plot: bool = False
-    ) -> LRFind:
-        """Try learning rates from `start` to `end` and see what the loss does. Changes nothing.
-
-        Args:
-            start: the first learning rate.
-            end: the last one, unless the loss has blown up before.
-            steps: how many to try, one training step each.
-            plot: draw the curve too.
-
-        Returns:
-            The curve and what it suggests: ``.steepest``, ``.valley``, ``.minimum``.
-        """
-        self._prepare(None)
-        found = find_lr(self, start=start, end=end, steps=steps)
-        if plot:
-            found.plot()
-        return found
-
-    def predict(self, x: Any) -> Any:
-        """What the model says to a batch of inputs, not yet encoded; see `sprat.inference`."""
-        return inference.predict(self, x)
-
-    def predictions(self, data: Any = None) -> tuple[Tensor, Any]:
-        """Outputs and targets of every sample, in order; see `sprat.inference`."""
-        return inference.predictions(self, data)
-
-    def evaluate(self, data: Any = None) -> dict[str, float]:
-        """Loss and metrics, by default of the validation data; see `sprat.inference`."""
-        return inference.evaluate(self, data)
-
-    def show_batch(self, count: int = 8, *, backend: str = "auto", columns: int = 4) -> Any:
-        """Show the first training inputs with their targets; see `sprat.show.show_batch`."""
-        from sprat.show import show_batch
-
-        return show_batch(self, count, backend=backend, columns=columns)
-
-    def show_results(self, count: int = 8, *, backend: str = "auto", columns: int = 4) -> Any:
-        """Show inputs, truth and prediction; see `sprat.show.show_results`."""
-        from sprat.show import show_results
-
-        return show_results(self, count, backend=backend, columns=columns)
-
-    def export(self, folder: str | Path) -> Path:
-        """Save weights and plain config into a folder; see `sprat.save`."""
-        from sprat.export import save
-
-        return save(self, folder)
+    # What else a learner does, each a function of its file with the learner as first argument.
+    fit_one_cycle = fitting.fit_one_cycle
+    lr_find = lr_find.lr_find
+    predict = inference.predict
+    predictions = inference.predictions
+    evaluate = inference.evaluate
+    show_batch = inference.show_batch
+    show_results = inference.show_results
+    export = inference.export
 
     def require_task(self) -> Task:
         """The task.
@@ -314,7 +252,7 @@ class Learner:
         """The learning rate a step, of the first optimiser's first group."""
         for optimizer in self.optimizers.values():
             return float(optimizer.param_groups[0]["lr"])
-        return self._lr
+        return self.base_lr
 
     def set_lr(self, lr: float) -> None:
         """Set the learning rate of every optimiser."""
@@ -327,7 +265,7 @@ class Learner:
         for listener in self._listeners.get(event, ()):
             listener(self)
 
-    def _prepare(self, lr: float | None) -> None:
+    def prepare(self, lr: float | None) -> None:
         """Make the optimiser at the first fit, and set the learning rate."""
         if not self.optimizers:
             parameters = [p for p in self.model.parameters() if p.requires_grad]
@@ -337,49 +275,21 @@ class Learner:
                     fix="unfreeze some: p.requires_grad_(True)",
                 )
             assert not isinstance(self._make_optimizer, Mapping)
-            self.optimizers["main"] = self._make_optimizer(parameters, lr=self._lr)
+            self.optimizers["main"] = self._make_optimizer(parameters, lr=self.base_lr)
         if lr is not None:
             self.set_lr(lr)
 
     @contextmanager
     def listening(self, callbacks: Iterable[Callback]) -> Iterator[None]:
         """Only callbacks that override an event are called for it, so the others cost nothing."""
-        kept, ordered = self._listeners, in_order(callbacks)
-        listeners: dict[str, list[Callable[[Learner], None]]] = {}
-        for event in EVENTS:
-            for callback in ordered:
-                if getattr(type(callback), event) is not getattr(Callback, event):
-                    listeners.setdefault(event, []).append(getattr(callback, event))
-        self._listeners = listeners
+        kept, self._listeners = self._listeners, listeners(callbacks)
         try:
             yield
         finally:
             self._listeners = kept
-
-    @contextmanager
-    def _span(self, what: str) -> Iterator[None]:
-        """Begin and end an epoch or a phase; what has begun also ends when it is cancelled."""
-        self.emit(f"{what}_begin")
-        try:
-            yield
-        except Cancel:
-            self.emit(f"{what}_end")
-            raise
-        else:
-            self.emit(f"{what}_end")
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Compute in the learner's precision, inside ``with``."""
         if self.precision is None:
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.precision)
-
-
-@contextmanager
-def _ending(what: str) -> Iterator[None]:
-    """End here what a `Cancel` asks to end; what is around it goes on."""
-    try:
-        yield
-    except Cancel as cancel:
-        if cancel.what != what:
-            raise

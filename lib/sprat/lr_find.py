@@ -109,12 +109,30 @@ class _Sweep(Callback):
             raise Cancel("fit")
 
 
-def find_lr(learn: "Learner", *, start: float, end: float, steps: int) -> LRFind:
-    """Run the sweep on a learner, and put weights, optimisers and random state back after it.
+def lr_find(
+    learn: "Learner",
+    *,
+    start: float = 1e-6,
+    end: float = 10.0,
+    steps: int = 100,
+    plot: bool = False,
+) -> LRFind:
+    """Try learning rates from `start` to `end` and see what the loss does. Changes nothing.
+
+    Args:
+        learn: what is tried.
+        start: the first learning rate.
+        end: the last one, unless the loss has blown up before.
+        steps: how many to try, one training step each.
+        plot: draw the curve too.
+
+    Returns:
+        The curve and what it suggests: ``.steepest``, ``.valley``, ``.minimum``.
 
     Raises:
         TrainingError: there is no training phase, or the loss blows up at the first rates.
     """
+    learn.prepare(None)
     if not 0 < start < end or steps < 10:
         raise TrainingError(
             f"lr_find got start={start}, end={end}, steps={steps}.",
@@ -136,7 +154,10 @@ def find_lr(learn: "Learner", *, start: float, end: float, steps: int) -> LRFind
             f"The loss blew up after {len(sweep.lrs)} steps, at lr {start:.0e}.",
             fix="start lower, and look for values that are not finite in the data",
         )
-    return LRFind(sweep.lrs, sweep.losses)
+    found = LRFind(sweep.lrs, sweep.losses)
+    if plot:
+        found.plot()
+    return found
 
 
 class _unchanged:  # noqa: N801 - used as a word in a with statement
