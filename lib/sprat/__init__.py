@@ -27,23 +27,31 @@ if TYPE_CHECKING:
         datasets,
         encodings,
         errors,
+        graphs,
         metrics,
         models,
         phases,
         physics,
         schedule,
         show,
+        tabular,
+        text,
     )
     from sprat.augment import Augment
     from sprat.blocks import (
         Block,
         Continuous,
+        Graph,
         Image,
         ImageTensor,
         Keypoints,
         Label,
         Labels,
         Mask,
+        TableRow,
+        Text,
+        Tokens,
+        Trajectory,
     )
     from sprat.callbacks import Callback, Cancel, GradientClip, Schedule
     from sprat.claims import claim, record
@@ -52,6 +60,7 @@ if TYPE_CHECKING:
     from sprat.encodings import Encoding, Normalize, ScalePoints, ToFloat
     from sprat.errors import SpratError
     from sprat.export import load, save
+    from sprat.graphs import GraphBatch
     from sprat.grid import Grid
     from sprat.history import History
     from sprat.learner import Learner
@@ -59,25 +68,31 @@ if TYPE_CHECKING:
     from sprat.metrics import Metric
     from sprat.onehot import OneHot
     from sprat.phases import Phase, TrainPhase, ValidPhase
+    from sprat.rows import Rows
     from sprat.sliders import scrub
     from sprat.tables import Table
     from sprat.task import Task
 
 _MODULES = {
-    "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "metrics",
-    "models", "phases", "physics", "schedule", "show",
+    "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "graphs",
+    "metrics", "models", "phases", "physics", "schedule", "show", "tabular", "text",
 }  # fmt: skip
 _NAMES = {
     "augment": ("Augment",),
     "blocks": (
         "Block",
         "Continuous",
+        "Graph",
         "Image",
         "ImageTensor",
         "Keypoints",
         "Label",
         "Labels",
         "Mask",
+        "TableRow",
+        "Text",
+        "Tokens",
+        "Trajectory",
     ),
     "callbacks": ("Callback", "Cancel", "GradientClip", "Schedule"),
     "claims": ("claim", "record"),
@@ -86,6 +101,7 @@ _NAMES = {
     "encodings": ("Encoding", "Normalize", "ScalePoints", "ToFloat"),
     "errors": ("SpratError",),
     "export": ("load", "save"),
+    "graphs": ("GraphBatch",),
     "grid": ("Grid",),
     "history": ("History",),
     "learner": ("Learner",),
@@ -93,6 +109,7 @@ _NAMES = {
     "metrics": ("Metric",),
     "onehot": ("OneHot",),
     "phases": ("Phase", "TrainPhase", "ValidPhase"),
+    "rows": ("Rows",),
     "sliders": ("scrub",),
     "tables": ("Table",),
     "task": ("Task",),

@@ -7,7 +7,7 @@ Everything works on whole columns or whole batches at once: a function given to 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -15,12 +15,26 @@ from torch import Tensor
 from sprat.errors import DataError
 
 
+@runtime_checkable
+class Column(Protocol):
+    """What may stand in a column beside tensors and lists: rows of a table, graphs, your own."""
+
+    def __len__(self) -> int:
+        """How many samples there are."""
+
+    def __getitem__(self, index: Any) -> Any:
+        """The samples at some int64 indices, a tensor on any device; or one, or a slice."""
+
+    def to(self, device: Any) -> Any:
+        """The same samples on another device; itself where they are there already."""
+
+
 @dataclass(slots=True)
 class Batch:
     """What one step works on.
 
     Args:
-        x: inputs, the first axis is the batch.
+        x: inputs, the first axis is the batch; a tuple of such where there are several.
         y: targets, or None where there are none.
         index: where in its `Data` each sample stands, (batch,), or None.
     """
@@ -53,7 +67,7 @@ class Batch:
         return self if x is self.x and y is self.y else Batch(x, y, self.index)
 
     def __len__(self) -> int:
-        return len(self.x)
+        return count(self.x)
 
 
 class Splits(NamedTuple):
@@ -67,8 +81,9 @@ class Data:
     """Inputs and their targets, in memory.
 
     Args:
-        x: inputs, length N: a tensor, a numpy array (becomes a tensor) or a list.
-        y: targets, length N, or None.
+        x: inputs, length N: a tensor, a numpy array (becomes a tensor), a list, any `Column`
+            (`sprat.tabular.Rows`, say); or a tuple of such columns, for several inputs at once.
+        y: targets likewise, or None.
         classes: the names of the labels, where `y` holds label indices.
         name: what reports call it.
 
@@ -83,14 +98,14 @@ class Data:
         self.y = None if y is None else _as_column(y)
         self.classes = None if classes is None else tuple(classes)
         self.name = name
-        if self.y is not None and len(self.x) != len(self.y):
+        if self.y is not None and count(self.x) != count(self.y):
             raise DataError(
-                f"x has {len(self.x)} samples and y has {len(self.y)}.",
+                f"x has {count(self.x)} samples and y has {count(self.y)}.",
                 fix="give one target for each input",
             )
 
     def __len__(self) -> int:
-        return len(self.x)
+        return count(self.x)
 
     def __repr__(self) -> str:
         parts = [f"{len(self):,} samples", f"x {_describe(self.x)}"]
@@ -107,7 +122,7 @@ class Data:
             DataError: a mask whose length is not that of the data.
         """
         if isinstance(index, int):
-            return self.x[index], None if self.y is None else self.y[index]
+            return sample(self.x, index), None if self.y is None else sample(self.y, index)
         if isinstance(index, slice):
             index = torch.arange(len(self))[index]
         if index.dtype == torch.bool:
@@ -218,21 +233,47 @@ class Data:
         return self._with(moved(self.x, device), moved(self.y, device))
 
 
+def count(column: Any) -> int:
+    """How many samples a column has; all parts of a tuple of columns have the same number."""
+    return len(column[0]) if isinstance(column, tuple) and column else len(column)
+
+
+def sample(column: Any, i: int) -> Any:
+    """One sample of a column; a tuple with one of each where there are several columns."""
+    return tuple(part[i] for part in column) if isinstance(column, tuple) else column[i]
+
+
+def head(column: Any, most: int) -> Any:
+    """The first samples of a column, `most` at most."""
+    return tuple(part[:most] for part in column) if isinstance(column, tuple) else column[:most]
+
+
 def take(data: Data, index: Tensor) -> tuple[Any, Any]:
     """The inputs and targets at `index`, an int64 tensor of shape (batch,)."""
-    return _rows(data.x, index), None if data.y is None else _rows(data.y, index)
+    return rows(data.x, index), None if data.y is None else rows(data.y, index)
 
 
-def _rows(column: Any, index: Tensor) -> Any:
+def rows(column: Any, index: Tensor) -> Any:
+    """The samples of a column at `index`, int64 (batch,)."""
     if isinstance(column, Tensor):
         # index_select is about twice as fast as column[index] for rows of this size.
         return column.index_select(0, index.to(column.device, non_blocking=True))
     if isinstance(column, list):
         return [column[i] for i in index.tolist()]
+    if isinstance(column, tuple):
+        return tuple(rows(part, index) for part in column)
     return column[index]
 
 
 def _as_column(values: Any) -> Any:
+    if isinstance(values, tuple) and values and all(map(_is_column, values)):
+        columns = tuple(map(_as_column, values))
+        if len({len(column) for column in columns}) > 1:
+            raise DataError(
+                f"The columns of a tuple have {[len(column) for column in columns]} samples.",
+                fix="give each one entry a sample, or a list for single samples",
+            )
+        return columns
     if not isinstance(values, (Tensor, list)) and hasattr(values, "__array__"):
         try:
             values = torch.as_tensor(values)
@@ -258,17 +299,26 @@ def _as_column(values: Any) -> Any:
     return values
 
 
+def _is_column(value: Any) -> bool:
+    """Whether a part of a tuple is a column of its own, not a single sample."""
+    if isinstance(value, Tensor):
+        return value.ndim > 0
+    return isinstance(value, (list, Column)) or getattr(value, "ndim", 0) > 0
+
+
 def moved(value: Any, device: torch.device | str) -> Any:
-    """Tensors, and tuples and lists of them, on another device; anything else as it is."""
+    """Tensors, columns, and tuples and lists of them, on another device; all else as it is."""
     if isinstance(value, Tensor):
         # Comparing costs a fifth of a call that then changes nothing.
         return value if value.device == device else value.to(device, non_blocking=True)
     if isinstance(value, (tuple, list)):
         return type(value)(moved(part, device) for part in value)
-    return value
+    return value.to(device) if isinstance(value, Column) else value
 
 
 def _describe(column: Any) -> str:
     if isinstance(column, Tensor):
         return f"{str(column.dtype).removeprefix('torch.')} {tuple(column.shape[1:])}"
-    return f"list of {type(column[0]).__name__}"
+    if isinstance(column, tuple):
+        return f"({', '.join(map(_describe, column))})"
+    return f"list of {type(column[0]).__name__}" if isinstance(column, list) else repr(column)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sprat.data import Batch, Data, moved, take
+from sprat.data import Batch, Column, Data, head, moved, take
 from sprat.errors import DataError
 
 
@@ -150,8 +150,12 @@ def first_batch(loader: Any, count: int) -> Batch:
         data = loader.data
         return Batch(*take(data, torch.arange(min(count, len(data)))))
     raw = Batch.of(next(iter(loader)))
-    return Batch(raw.x[:count], None if raw.y is None else raw.y[:count])
+    return Batch(head(raw.x, count), None if raw.y is None else head(raw.y, count))
 
 
 def _pinned(value: Any) -> Any:
-    return value.pin_memory() if isinstance(value, Tensor) and value.device.type == "cpu" else value
+    """In memory from which a copy to the GPU does not wait, where there is a way to do it."""
+    if isinstance(value, tuple):
+        return tuple(map(_pinned, value))
+    can = isinstance(value, Tensor) or (isinstance(value, Column) and hasattr(value, "pin_memory"))
+    return value.pin_memory() if can and value.device.type == "cpu" else value

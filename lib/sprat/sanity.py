@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sprat.data import Batch
+from sprat.data import Batch, head
 from sprat.errors import TaskError, TrainingError
 from sprat.loader import Loader, first_batch
 from sprat.metrics import Metric
@@ -90,7 +90,7 @@ def check_data(learn: "Learner") -> None:
     for loader in learn.loaders.values():
         if isinstance(loader, Loader):
             data = loader.data
-            learn.task.check(Batch(data.x[:FEW], data.y))
+            learn.task.check(Batch(head(data.x, FEW), data.y))
 
 
 @torch.no_grad()

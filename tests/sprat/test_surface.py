@@ -16,14 +16,15 @@ ROOT = Path(__file__).parents[2] / "lib" / "sprat"
 #: The public names, listed here so that a change of them is seen in a diff.
 NAMES = {
     "Augment", "Batch", "Block", "Callback", "Cancel", "Continuous", "Data", "Encoding",
-    "GradientClip", "Grid", "Guess", "History", "Image", "ImageTensor", "Keypoints", "Label",
-    "Labels", "Learner", "Loader", "Mask", "Metric", "Normalize", "OneHot", "Phase",
-    "ScalePoints", "Schedule", "Splits", "SpratError", "Table", "Task", "ToFloat", "TrainPhase",
-    "ValidPhase", "claim", "load", "loss_for", "metrics_for", "record", "save", "scrub",
+    "GradientClip", "Graph", "GraphBatch", "Grid", "Guess", "History", "Image", "ImageTensor",
+    "Keypoints", "Label", "Labels", "Learner", "Loader", "Mask", "Metric", "Normalize", "OneHot",
+    "Phase", "Rows", "ScalePoints", "Schedule", "Splits", "SpratError", "Table", "TableRow", "Task",
+    "Text", "ToFloat", "Tokens", "TrainPhase", "Trajectory", "ValidPhase", "claim", "load",
+    "loss_for", "metrics_for", "record", "save", "scrub",
 }  # fmt: skip
 MODULES = {
-    "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "metrics",
-    "models", "phases", "physics", "schedule", "show",
+    "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "graphs",
+    "metrics", "models", "phases", "physics", "schedule", "show", "tabular", "text",
 }  # fmt: skip
 
 

@@ -1,0 +1,176 @@
+"""What has classes: one, any number of them, or one a pixel."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from sprat.blocks.base import Block, check_tensor
+from sprat.errors import BlockError
+
+if TYPE_CHECKING:
+    from sprat.grid import Grid
+
+
+class Categories(Block):
+    """What has classes: `Label` has one of them, `Labels` any number, `Mask` one a pixel.
+
+    Args:
+        classes: the names, in the order of their indices; at least two.
+
+    Raises:
+        BlockError: there are fewer than two, or two are called the same.
+    """
+
+    classes: tuple[str, ...]
+
+    def __init__(self, classes: Sequence[str] | None) -> None:
+        if isinstance(classes, str) or not isinstance(classes, Sequence) or len(classes) < 2:
+            raise BlockError(
+                f"{type(self).__name__} got the classes {classes!r}; at least two names were "
+                "expected.",
+                fix="pass a list of names, such as data.classes",
+            )
+        names = tuple(str(name) for name in classes)
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise BlockError(
+                f"{type(self).__name__} got the class {twice[0]!r} more than once.",
+                fix="give every class a name of its own",
+            )
+        object.__setattr__(self, "classes", names)
+
+    def __repr__(self) -> str:
+        shown = ", ".join(self.classes[:3]) + (", …" if len(self.classes) > 3 else "")
+        return f"{type(self).__name__}({len(self.classes)}: {shown})"
+
+    def _check_range(self, values: Tensor) -> None:
+        """Refuse what is no index of a class. Reads the values, so it waits for a GPU."""
+        if values.dtype != torch.int64:
+            raise BlockError(
+                f"{type(self).__name__} got {values.dtype} targets; int64 indices were expected.",
+                fix="convert them with y.long()",
+            )
+        low, high = int(values.min()), int(values.max())
+        if low < 0 or high >= len(self.classes):
+            raise BlockError(
+                f"{type(self).__name__} has {len(self.classes)} classes, so indices "
+                f"0…{len(self.classes) - 1}; the targets run from {low} to {high}.",
+                fix="name every class, or mend the targets (do they count from 1?)",
+            )
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Label(Categories):
+    """One of several classes, stored as its index: int64, (batch,).
+
+    Args:
+        classes: the names, in the order of their indices.
+    """
+
+    classes: tuple[str, ...]
+
+    def check(self, values: Any) -> None:
+        """Refuse indices outside 0…len(classes)−1."""
+        check_tensor(self, values, axes=1)
+        self._check_range(values)
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Random indices, (count,)."""
+        return torch.randint(0, len(self.classes), (count,), generator=generator)
+
+    def shape(self) -> str:
+        """As stored."""
+        return f"int64 (B,) of {len(self.classes)} classes"
+
+    def words(self, value: Any) -> str:
+        """The class by its name, whether it comes as a name, a guess or an index."""
+        return self.classes[int(value)] if isinstance(value, (int, Tensor)) else str(value)
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Labels(Categories):
+    """Any number of several classes at once: float32 zeros and ones, (batch, classes).
+
+    Args:
+        classes: the names, in the order of the columns.
+    """
+
+    classes: tuple[str, ...]
+
+    def check(self, values: Any) -> None:
+        """Refuse another width and anything but zeros and ones."""
+        check_tensor(self, values, axes=2)
+        if values.shape[1] != len(self.classes) or not values.is_floating_point():
+            raise BlockError(
+                f"Labels got {values.dtype} of shape {tuple(values.shape)}; "
+                f"float (batch, {len(self.classes)}) was expected.",
+                fix="give one column a class, converted with y.float()",
+            )
+        if not bool(((values == 0) | (values == 1)).all()):
+            raise BlockError(
+                "Labels got values other than 0 and 1.", fix="mark a class with 1, others with 0"
+            )
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Each class with probability one half, (count, classes)."""
+        return torch.randint(0, 2, (count, len(self.classes)), generator=generator).float()
+
+    def shape(self) -> str:
+        """As stored."""
+        return f"float32 (B, {len(self.classes)}), zeros and ones"
+
+    def words(self, value: Any) -> str:
+        """The classes that are marked, by their names."""
+        if isinstance(value, Tensor):
+            value = [
+                name for name, there in zip(self.classes, value.tolist(), strict=True) if there
+            ]
+        return ", ".join(map(str, value)) or "none"
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Mask(Categories):
+    """A class for every pixel, stored as its index: int64, (batch, height, width).
+
+    Args:
+        classes: the names, in the order of their indices.
+        size: (height, width) in pixels of the picture below it, or None where it may be any.
+    """
+
+    classes: tuple[str, ...]
+    size: tuple[int, int] | None
+
+    def __init__(self, classes: Sequence[str] | None, size: tuple[int, int] | None = None) -> None:
+        super().__init__(classes)
+        object.__setattr__(self, "size", size)
+
+    def check(self, values: Any) -> None:
+        """Refuse other shapes and indices outside 0…len(classes)−1."""
+        check_tensor(self, values, axes=3)
+        if self.size is not None and tuple(values.shape[1:]) != self.size:
+            raise BlockError(
+                f"{self} got masks of {tuple(values.shape[1:])} pixels.",
+                fix=f"resize them, or say Mask(classes, size={tuple(values.shape[1:])})",
+            )
+        self._check_range(values)
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Random classes, (count, 32, 32) unless a size is given."""
+        shape = (count, *(self.size or (32, 32)))
+        return torch.randint(0, len(self.classes), shape, generator=generator)
+
+    def shape(self) -> str:
+        """As stored."""
+        return f"int64 (B, H, W) of {len(self.classes)} classes"
+
+    def words(self, value: Any) -> str:
+        """The classes that it holds, the commonest first."""
+        counts = value.flatten().bincount(minlength=len(self.classes))
+        order = counts.argsort(descending=True, stable=True).tolist()
+        return ", ".join(f"{self.classes[i]} {counts[i] / value.numel():.0%}" for i in order[:4])
+
+    def show(self, grid: "Grid", value: Any, title: str = "") -> None:
+        """The classes on an empty picture."""
+        grid.mask(torch.zeros(1, *value.shape), value, title)
