@@ -7,14 +7,44 @@ Each keeps the arguments that built it in ``arguments``, so that `sprat.export` 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sprat.models.ddpm import DDPMUNet
+    from sprat.models.efficientnet import EfficientNetLite0
     from sprat.models.lenet import LeNet
     from sprat.models.mlp import MLP
     from sprat.models.resnet import ResNet
+    from sprat.models.siamese import Siamese
+    from sprat.models.unet import UNet, UNetEncoder
     from sprat.models.vae import VAE
+    from sprat.models.vit import ViT
+    from sprat.models.xresnet import XResNet
 
-_WHERE = {"LeNet": "lenet", "MLP": "mlp", "ResNet": "resnet", "VAE": "vae"}
+_WHERE = {
+    "DDPMUNet": "ddpm",
+    "EfficientNetLite0": "efficientnet",
+    "LeNet": "lenet",
+    "MLP": "mlp",
+    "ResNet": "resnet",
+    "Siamese": "siamese",
+    "UNet": "unet",
+    "UNetEncoder": "unet",
+    "VAE": "vae",
+    "ViT": "vit",
+    "XResNet": "xresnet",
+}
 
-__all__ = ["MLP", "VAE", "LeNet", "ResNet"]
+__all__ = [
+    "MLP",
+    "VAE",
+    "DDPMUNet",
+    "EfficientNetLite0",
+    "LeNet",
+    "ResNet",
+    "Siamese",
+    "UNet",
+    "UNetEncoder",
+    "ViT",
+    "XResNet",
+]
 
 
 def __getattr__(name: str) -> Any:

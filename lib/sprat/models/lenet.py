@@ -48,6 +48,10 @@ class LeNet(nn.Module):
             nn.Linear(num_hiddens, num_outputs),
         )
 
+    def trunk(self) -> nn.Sequential:
+        """The convolutions: (B, channels, H, W) to (B, 2 width, H / 4, W / 4)."""
+        return nn.Sequential(*list(self.body)[:-1])  # without the averages that only the head needs
+
     def forward(
         self, x: Float[Tensor, "batch in_channels height width"]
     ) -> Float[Tensor, "batch num_outputs"]:
