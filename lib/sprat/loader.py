@@ -5,7 +5,7 @@ sample at a time and stacking them (``benchmarks/learner_overhead.py`` has the f
 `torch.utils.data.DataLoader` does as well wherever a `Loader` does.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -93,7 +93,8 @@ def make_loaders(
     """A loader for each part of a learner's data: ``"train"``, and ``"valid"`` if there is one.
 
     Args:
-        data: one part, or ``(train, valid)``; each a `Data` or a loader.
+        data: one part, ``(train, valid)``, or parts by name for phases that use others too:
+            ``{"train": …, "unlabelled": …, "valid": …}``; each a `Data` or a loader.
         batch_size: samples in a training batch of a `Data`; validation takes twice as many.
         device: where batches are put.
         generator: where the order of training samples comes from.
@@ -101,6 +102,8 @@ def make_loaders(
     Raises:
         DataError: there are more than two parts, or one is neither data nor a loader.
     """
+    if isinstance(data, Mapping):
+        return _by_name(data, batch_size, device=device, generator=generator)
     parts = data if isinstance(data, tuple) else (data,)
     if not 1 <= len(parts) <= 2:
         raise DataError(
@@ -111,6 +114,27 @@ def make_loaders(
     if len(parts) == 2:
         loaders["valid"] = as_loader(parts[1], 2 * batch_size, device)
     return loaders
+
+
+def _by_name(
+    data: Mapping[str, Any],
+    batch_size: int,
+    *,
+    device: torch.device,
+    generator: torch.Generator | None,
+) -> dict[str, Any]:
+    """Loaders of parts with names: "valid" and "test" in order, all others shuffled."""
+    if "train" not in data:
+        raise DataError(
+            f"data has the parts {', '.join(map(str, data)) or 'none'}; 'train' is missing.",
+            fix='pass {"train": …, "valid": …}, and whatever else your phases go over',
+        )
+    return {
+        name: as_loader(part, 2 * batch_size, device)
+        if name in ("valid", "test")
+        else as_loader(part, batch_size, device, shuffle=True, generator=generator)
+        for name, part in data.items()
+    }
 
 
 def as_loader(

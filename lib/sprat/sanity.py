@@ -1,4 +1,8 @@
-"""Checks before the first step, so that a mistake is named at once and not by a torch traceback."""
+"""Mistakes, named before the first step where that is possible, and else instead of torch.
+
+What costs time is checked once, before training. The `explain_…` functions are called only when
+something has failed already, so a step that works never pays for them.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
@@ -8,7 +12,7 @@ import torch
 from torch import Tensor
 
 from sprat.data import Batch, head
-from sprat.errors import TaskError, TrainingError
+from sprat.errors import DataError, SpratError, TaskError, TrainingError
 from sprat.loader import Loader, first_batch
 from sprat.metrics import Metric
 from sprat.phases import Phase, TrainPhase
@@ -18,6 +22,9 @@ if TYPE_CHECKING:
 
 FEW = 64
 MAX_LR = 1e30  # beyond it the weights overflow in the first step, inside of torch
+
+#: What torch raises for a wrong shape, type, device or index, and Python for a wrong value.
+MISTAKES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError, AssertionError)
 
 
 def check_parts(phases: Any, metrics: Any, optimizer: Any) -> None:
@@ -72,10 +79,17 @@ def check_plan(epochs: Any, lr: Any) -> None:
         raise TrainingError(
             f"epochs is {epochs!r}; a whole number was expected.", fix="give 1 or more"
         )
-    if lr is not None and not (isinstance(lr, Real) and 0 <= float(lr) <= MAX_LR):
+    rates = lr if isinstance(lr, tuple) else (lr,)
+    for rate in rates:
+        if rate is not None and not (isinstance(rate, Real) and 0 <= float(rate) <= MAX_LR):
+            raise TrainingError(
+                f"lr is {rate!r}; a number from 0 to {MAX_LR:g} was expected.",
+                fix="give a small one, such as 1e-3; learn.lr_find() suggests one",
+            )
+    if isinstance(lr, tuple) and (len(lr) != 2 or None in lr or not 0 < lr[0] <= lr[1]):
         raise TrainingError(
-            f"lr is {lr!r}; a number from 0 to {MAX_LR:g} was expected.",
-            fix="give a small one, such as 1e-3; learn.lr_find() suggests one",
+            f"lr is {lr}; (low, high) was expected: of the model's first part and of its last.",
+            fix="give two rates above 0, the smaller first, such as (1e-5, 1e-3)",
         )
 
 
@@ -87,9 +101,12 @@ def check_data(learn: "Learner") -> None:
     """
     if learn.task is None:
         return
-    for loader in learn.loaders.values():
+    for name, loader in learn.loaders.items():
         if isinstance(loader, Loader):
             data = loader.data
+            if data.y is None and name not in ("train", "valid"):
+                learn.task.input.check(head(data.x, FEW))  # a part for phases that need no target
+                continue
             learn.task.check(Batch(head(data.x, FEW), data.y))
 
 
@@ -102,6 +119,12 @@ def check_first_step(learn: "Learner") -> None:
     Raises:
         TrainingError: the model can't take the input, or the loss can't take the output.
     """
+    for phase in learn.phases:
+        if len(learn.loader(phase.split)) == 0:
+            raise DataError(
+                f"The {phase.split} loader has no batches.",
+                fix="check the data and its split; with drop_last=True, give a smaller batch_size",
+            )
     phase = next((p for p in learn.phases if p.trains), None)
     if phase is None or type(phase).step is not TrainPhase.step:
         return
@@ -111,19 +134,10 @@ def check_first_step(learn: "Learner") -> None:
     batch = learn.encode(first_batch(loader, 2))
     learn.model.eval()
     y_hat = _try_model(learn, batch)
-    try:
-        loss = learn.loss(y_hat, batch.y)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise TrainingError(
-            f"The loss can't compare outputs {_shape(y_hat)} with targets {_shape(batch.y)}: "
-            f"{str(error).splitlines()[0]}",
-            fix="give the model the outputs that the task needs "
-            + (f"({learn.task.num_outputs})" if learn.task else "")
-            + ", or pass another loss=",
-        ) from error
+    loss = learn.loss(y_hat, batch.y)
     if not isinstance(loss, Tensor) or loss.ndim != 0:
         raise TrainingError(
-            f"The loss is {_shape(loss)}; a tensor with no axes was expected.",
+            f"The loss is {shapes(loss)}; a tensor with no axes was expected.",
             fix="average it: loss.mean()",
         )
 
@@ -131,12 +145,8 @@ def check_first_step(learn: "Learner") -> None:
 def _try_model(learn: "Learner", batch: Batch) -> Any:
     try:
         y_hat = learn.model(batch.x)
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise TrainingError(
-            f"{type(learn.model).__name__} can't take inputs of {_shape(batch.x)}: "
-            f"{str(error).splitlines()[0]}",
-            fix="build the model for this input (its channels, its size), or change the encodings",
-        ) from error
+    except MISTAKES as error:
+        raise _model_refused(learn, batch, error) from error
     task = learn.task
     if task is not None and task.target is not None and isinstance(y_hat, Tensor):
         found, wanted = y_hat.shape[-1], _wanted(learn)
@@ -156,7 +166,105 @@ def _wanted(learn: "Learner") -> int | None:
         return None
 
 
-def _shape(value: Any) -> str:
+def shapes(value: Any) -> str:
+    """The type and shape of a value, and of each in a tuple."""
     if isinstance(value, Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
+    if isinstance(value, (tuple, list)) and value and isinstance(value[0], Tensor):
+        return f"({', '.join(shapes(part) for part in value)})"
     return type(value).__name__
+
+
+def _model_refused(learn: "Learner", batch: Batch, error: Exception) -> TrainingError:
+    name, said = type(learn.model).__name__, _first_line(error)
+    fix = "build the model for this input (its channels, its size), or change the encodings"
+    if "same device" in said:
+        fix = "keep tensors of your own in buffers (register_buffer), which move with the model"
+    elif "dtype" in said or "type" in said:
+        fix = "encode the input to the model's type (sprat.ToFloat() for pictures), or x.float()"
+    return TrainingError(f"{name} can't take inputs of {shapes(batch.x)}: {said}", fix=fix)
+
+
+def explain_loss(learn: "Learner", y_hat: Any, y: Any, error: Exception) -> None:
+    """Name why a loss can't compare outputs with targets.
+
+    Raises:
+        TrainingError: what the shapes and types are, and what mends it.
+    """
+    if isinstance(error, (SpratError, torch.OutOfMemoryError)):
+        return
+    said = _first_line(error)
+    fix = "give the model the outputs that the task needs " + (
+        f"({_wanted(learn)})" if _wanted(learn) is not None else ""
+    )
+    fix = fix.rstrip() + ", or pass another loss="
+    if "out of bounds" in said or "device-side assert" in said:
+        fix = "let class indices run from 0 to one less than the number of outputs"
+    elif isinstance(y, Tensor) and y.dtype == torch.int32:
+        fix = "give class indices as int64: y.long()"
+    raise TrainingError(
+        f"The loss can't compare outputs {shapes(y_hat)} with targets {shapes(y)}: {said}", fix=fix
+    ) from error
+
+
+def explain_update(learn: "Learner", loss: Any, optimizer: str) -> None:
+    """Name what is wrong with what a step gave to `Learner.update`, where it is something known.
+
+    Raises:
+        TrainingError: what was found, what was expected, and what mends it.
+    """
+    step = f"{type(learn.phase).__name__}.step"
+    if learn.phase.trains and optimizer not in learn.optimizers:
+        known = ", ".join(repr(name) for name in learn.optimizers)
+        raise TrainingError(
+            f"{step} asks for the optimiser {optimizer!r}; the learner has {known}.",
+            fix='use one of them, or pass optimizer={"name": an_optimizer, ...} to Learner',
+        )
+    if not isinstance(loss, Tensor) or loss.ndim != 0:
+        raise TrainingError(
+            f"{step} gives the loss {shapes(loss)}; a tensor with no axes was expected.",
+            fix="average it: loss.mean()" if isinstance(loss, Tensor) else "compute it with torch",
+        )
+    if learn.phase.trains and not loss.requires_grad:
+        raise TrainingError(
+            f"The loss of {step} has no gradient: no weight that learns has a part in it.",
+            fix="compute it from the model's output without .detach(), .item(), argmax or "
+            "torch.no_grad(), and unfreeze a weight: learn.unfreeze()",
+        )
+
+
+def explain_step(learn: "Learner", error: Exception) -> None:
+    """Name why a step failed, where the model refused its input or memory ran out, or it is None.
+
+    Raises:
+        TrainingError: what was found, what was expected, and what mends it.
+    """
+    if isinstance(error, SpratError):
+        return
+    if isinstance(error, torch.OutOfMemoryError):
+        raise TrainingError(
+            f"The memory of {learn.device} does not suffice for {shapes(learn.batch.x)}.",
+            fix="give a smaller batch_size, with callbacks=[Accumulate(4)] for the same steps; "
+            'or precision="bf16"',
+        ) from error
+    if not isinstance(learn.state, dict):
+        raise TrainingError(
+            f"{type(learn.phase).__name__}.step returned {shapes(learn.state)}.",
+            fix="end it with: return learn.update(loss=loss, y_hat=y_hat)",
+        ) from error
+    if _inside(learn.model, error):
+        raise _model_refused(learn, learn.batch, error) from error
+
+
+def _inside(model: Any, error: Exception) -> bool:
+    """Whether the error was raised below the model's own forward."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_locals.get("self") is model:
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
