@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         encodings,
         errors,
         graphs,
+        interpret,
         metrics,
         models,
         phases,
@@ -57,9 +58,10 @@ if TYPE_CHECKING:
     from sprat.claims import claim, record
     from sprat.data import Batch, Data, Splits
     from sprat.derive import Guess, loss_for, metrics_for
-    from sprat.encodings import Encoding, Normalize, ScalePoints, ToFloat
+    from sprat.encodings import Encoding, Normalize, OneHotEncode, ScalePoints, ToFloat
     from sprat.errors import SpratError
     from sprat.export import load, save
+    from sprat.export_onnx import save_onnx
     from sprat.graphs import GraphBatch
     from sprat.grid import Grid
     from sprat.history import History
@@ -75,7 +77,7 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "graphs",
-    "metrics", "models", "phases", "physics", "schedule", "show", "tabular", "text",
+    "interpret", "metrics", "models", "phases", "physics", "schedule", "show", "tabular", "text",
 }  # fmt: skip
 _NAMES = {
     "augment": ("Augment",),
@@ -98,9 +100,10 @@ _NAMES = {
     "claims": ("claim", "record"),
     "data": ("Batch", "Data", "Splits"),
     "derive": ("Guess", "loss_for", "metrics_for"),
-    "encodings": ("Encoding", "Normalize", "ScalePoints", "ToFloat"),
+    "encodings": ("Encoding", "Normalize", "OneHotEncode", "ScalePoints", "ToFloat"),
     "errors": ("SpratError",),
     "export": ("load", "save"),
+    "export_onnx": ("save_onnx",),
     "graphs": ("GraphBatch",),
     "grid": ("Grid",),
     "history": ("History",),

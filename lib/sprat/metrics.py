@@ -5,6 +5,7 @@ nothing waits for a GPU until the epoch ends. What is no mean over samples (an F
 subclasses `Metric`.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
@@ -84,6 +85,122 @@ class Mean(Metric):
             total = torch.stack(self._waiting).float().sum().mul_(self._size)
             self.total = total if self.total is None else self.total.add_(total)
             self._waiting = []
+
+
+class Tokenwise(Metric):
+    """A sum over the tokens of all texts, divided by how many there were; padding does not count.
+
+    Args:
+        padding: the index that is left out, or None.
+        name: what tables call it.
+    """
+
+    def __init__(self, padding: int | None, name: str) -> None:
+        super().__init__(name)
+        self.padding = padding
+        self.reset()
+
+    def reset(self) -> None:
+        """Start from nothing."""
+        self._sums: list[Tensor] = []
+        self._counts: list[Tensor] = []
+
+    @abstractmethod
+    def of_each(
+        self, y_hat: Float[Tensor, "batch length vocabulary"], y: Int[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch length"]:
+        """A number for every token."""
+
+    def update(self, y_hat: Any, y: Any) -> None:
+        """Add one batch: outputs (batch, length, vocabulary), indices (batch, length)."""
+        # Multiplying by 0 instead of leaving out keeps every shape known without waiting.
+        counts = torch.ones_like(y) if self.padding is None else (y != self.padding).long()
+        self._sums.append((self.of_each(y_hat.detach().float(), y) * counts).sum())
+        self._counts.append(counts.sum())
+
+    def mean(self) -> float:
+        """The mean over all tokens so far. Reading it waits for the device."""
+        if not self._sums:
+            return float("nan")
+        count = int(torch.stack(self._counts).sum())
+        return float(torch.stack(self._sums).sum()) / count if count else float("nan")
+
+
+class Perplexity(Tokenwise):
+    """e to the mean cross-entropy in nats: among how many equally likely pieces a model chooses.
+
+    Args:
+        padding: the index that is left out, or None.
+    """
+
+    def __init__(self, padding: int | None = None) -> None:
+        super().__init__(padding, "perplexity")
+
+    def of_each(
+        self, y_hat: Float[Tensor, "batch length vocabulary"], y: Int[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch length"]:
+        """The cross-entropy of every token."""
+        return torch.nn.functional.cross_entropy(y_hat.mT, y, reduction="none")
+
+    def value(self) -> float:
+        """The perplexity so far, at least 1."""
+        mean = self.mean()
+        return math.exp(mean) if mean < 700 else math.inf  # beyond, a float overflows
+
+
+class TokenAccuracy(Tokenwise):
+    """The share of tokens whose largest output is at the right piece, 0…1.
+
+    Args:
+        padding: the index that is left out, or None.
+    """
+
+    def __init__(self, padding: int | None = None) -> None:
+        super().__init__(padding, "token_accuracy")
+
+    def of_each(
+        self, y_hat: Float[Tensor, "batch length vocabulary"], y: Int[Tensor, "batch length"]
+    ) -> Float[Tensor, "batch length"]:
+        """One where it is right."""
+        return (y_hat.argmax(2) == y).float()
+
+    def value(self) -> float:
+        """The share so far."""
+        return self.mean()
+
+
+class PartOf(Metric):
+    """A metric of one of several outputs.
+
+    Args:
+        part: which output, from 0.
+        metric: a function of ``(y_hat, y)`` or a `Metric`.
+        name: what tables call it.
+    """
+
+    def __init__(self, part: int, metric: Any, name: str) -> None:
+        super().__init__(name)
+        self.part = part
+        self.metric = metric if isinstance(metric, Metric) else Mean(metric)
+
+    def reset(self) -> None:
+        """Forget what was gathered."""
+        self.metric.reset()
+
+    def update(self, y_hat: Any, y: Any) -> None:
+        """Take in this part of a batch."""
+        self.metric.update(y_hat[self.part], y[self.part])
+
+    def value(self) -> float:
+        """What the metric says."""
+        return self.metric.value()
+
+
+def one_hot_accuracy(
+    y_hat: Float[Tensor, "batch classes"], y: Float[Tensor, "batch classes"]
+) -> Float[Tensor, ""]:
+    """The share of samples whose largest output is at the one of `y`, 0…1."""
+    return (y_hat.argmax(1) == y.argmax(1)).float().mean()
 
 
 def accuracy(y_hat: Float[Tensor, "batch classes"], y: Int[Tensor, " batch"]) -> Float[Tensor, ""]:

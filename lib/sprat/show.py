@@ -7,14 +7,17 @@ it fits, ``None`` standing for "there is none", and the most specific one is cho
     def _(grid, x, y, x_hat):
         grid.pair(x, x_hat, titles=("in", "out"))
 
-The values are decoded: pictures 0…1, labels by name, predictions as `Guess`. Whatever has both a
-truth and a prediction says which is which.
+Where nothing is registered, every block shows itself (`Block.show`) with truth and prediction in
+words (`Block.words`) above it. The values are decoded: pictures 0…1, labels by name, predictions as
+`Guess`. Whatever has both a truth and a prediction says which is which.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sprat.blocks import Block, Continuous, Image, Keypoints, Label, Labels, Mask
+from sprat.blocks import Block, Continuous, Image, Keypoints, Label, Labels, Mask, Trajectory
+from sprat.data import sample
 from sprat.derive import Guess
 from sprat.errors import DispatchError
 from sprat.grid import Grid, make_grid
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 Display = Callable[..., None]
 Kind = type[Block] | None
+Fallback = Callable[..., Display | None]
 
 
 class Dispatch:
@@ -34,10 +38,11 @@ class Dispatch:
     Args:
         name: what errors call it.
         arity: how many blocks it looks at.
+        fallback: makes a function from the blocks where none is registered, or gives None.
     """
 
-    def __init__(self, name: str, arity: int) -> None:
-        self.name, self.arity = name, arity
+    def __init__(self, name: str, arity: int, fallback: Fallback | None = None) -> None:
+        self.name, self.arity, self.fallback = name, arity, fallback
         self._table: dict[tuple[Kind, ...], Display] = {}
 
     def register(self, *kinds: Kind) -> Callable[[Display], Display]:
@@ -71,6 +76,9 @@ class Dispatch:
             return fitting[best[0]]
         wanted = f"({', '.join(map(_name, kinds))})"
         if not fitting:
+            plain = self.fallback(*blocks) if self.fallback else None
+            if plain is not None:
+                return plain
             raise DispatchError(
                 f"Nobody said how {self.name} shows {wanted}.",
                 fix=f"register a function: @{self.name}.register{wanted}",
@@ -82,8 +90,44 @@ class Dispatch:
         )
 
 
-batch = Dispatch("sprat.show.batch", 2)
-results = Dispatch("sprat.show.results", 3)
+def _batch_in_words(x_is: Block | None, y_is: Block | None) -> Display | None:
+    """The input as it shows itself, the target in words above it."""
+    if x_is is None:
+        return None
+
+    def display(grid: Grid, x: Any, y: Any) -> None:
+        x_is.show(grid, x, "" if y_is is None else f"truth: {y_is.words(y)}")
+
+    return display
+
+
+def _results_in_words(
+    x_is: Block | None, y_is: Block | None, output_is: Block | None
+) -> Display | None:
+    """The input as it shows itself, truth and prediction in words above it.
+
+    Trajectories do not fit into words: truth and prediction are curves in one place.
+    """
+    if x_is is None or output_is is None:
+        return None
+    if isinstance(output_is, Trajectory):
+        return partial(_curves, x_is, output_is)
+
+    def display(grid: Grid, x: Any, y: Any, y_hat: Any) -> None:
+        truth = "" if y_is is None else f"truth: {y_is.words(y)}\n"
+        x_is.show(grid, x, f"{truth}predicted: {output_is.words(y_hat)}")
+
+    return display
+
+
+def _curves(x_is: Block, output_is: Trajectory, grid: Grid, x: Any, y: Any, y_hat: Any) -> None:
+    x_is.show(grid, x, "in")
+    both = {"predicted": y_hat} if y is None else {"truth": y, "predicted": y_hat}
+    grid.curves(both, output_is.dt)
+
+
+batch = Dispatch("sprat.show.batch", 2, _batch_in_words)
+results = Dispatch("sprat.show.results", 3, _results_in_words)
 
 
 @batch.register(Image, Label)
@@ -210,7 +254,7 @@ def show_results(
 
 def _fill(grid: Grid, display: Display, count: int, *columns: Any) -> Any:
     for i in range(count):
-        display(grid, *(None if column is None else column[i] for column in columns))
+        display(grid, *(None if column is None else sample(column, i) for column in columns))
     drawn = grid.result()
     if isinstance(drawn, str):
         print(drawn)

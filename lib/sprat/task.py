@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sprat.blocks import Block, Image, ImageTensor
+from sprat.blocks import Block, Image, ImageTensor, Several, TableRow
 from sprat.data import Batch
 from sprat.derive import loss_for, metrics_for, num_outputs, read_output, read_target
 from sprat.encodings import Encoding, ToFloat
@@ -20,44 +20,68 @@ from sprat.errors import TaskError
 from sprat.tables import Table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Task:
     """Learn to give the target for the input.
 
     Args:
-        input: the block of what goes in.
-        target: the block of the truth, or None where there is none (a VAE learns from inputs).
+        input: the block of what goes in; a tuple of blocks where that is several things.
+        target: the block of the truth, or a tuple of them; or None where there is none (a VAE
+            learns from inputs).
         output: the block of what the model puts out; by default that of the target.
         encodings: applied in order to whatever they fit; by default what the blocks need.
         loss: ``(y_hat, y)`` to a tensor with no axes; by default what the target calls for.
         metrics: by default what the target calls for.
 
     Raises:
-        TaskError: no loss, head or encoding is known for these blocks.
+        TaskError: no loss, head or encoding is known for these blocks, or a table's missing
+            values are filled by none.
     """
 
     input: Block
-    target: Block | None = None
-    output: Block | None = None
-    encodings: Sequence[Encoding] = (ToFloat(),)
-    loss: Callable[[Any, Any], Tensor] | None = None
-    metrics: Sequence[Any] | None = None
+    target: Block | None
+    output: Block | None
+    encodings: tuple[Encoding, ...]
+    loss: Callable[[Any, Any], Tensor] | None
+    metrics: Sequence[Any]
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        input: Block | tuple[Block, ...],
+        target: Block | tuple[Block, ...] | None = None,
+        output: Block | tuple[Block, ...] | None = None,
+        encodings: Sequence[Encoding] = (ToFloat(),),
+        loss: Callable[[Any, Any], Tensor] | None = None,
+        metrics: Sequence[Any] | None = None,
+    ) -> None:
         set_ = object.__setattr__
-        set_(self, "encodings", tuple(self.encodings))
-        if self.output is None:
-            set_(self, "output", self.target)
-        self.encoded(self.input)  # encodings that do not fit the input say so here
+        set_(self, "input", _as_block(input))
+        set_(self, "target", _as_block(target))
+        set_(self, "output", self.target if output is None else _as_block(output))
+        set_(self, "encodings", tuple(encodings))
+        self._refuse_missing(self.encoded(self.input))  # encodings that do not fit say so here
         goal = self.encoded(self.output)
-        if self.loss is None and goal is not None:
-            set_(self, "loss", loss_for(goal))
-        if self.metrics is None:
+        set_(self, "loss", loss_for(goal) if loss is None and goal is not None else loss)
+        if metrics is None:
             known = metrics_for(goal) if goal is not None and self.target is not None else ()
-            set_(self, "metrics", tuple(known))
+            metrics = tuple(known)
+        set_(self, "metrics", metrics)
+
+    def _refuse_missing(self, block: Block | None) -> None:
+        for part in _parts(block):
+            if isinstance(part, TableRow) and part.missing:
+                raise TaskError(
+                    f"The columns {', '.join(part.missing)} may have missing values, and nothing "
+                    "fills them before the model.",
+                    fix="pass encodings=[sprat.tabular.FillMissing.of(block, train.x), "
+                    "sprat.tabular.Categorise.of(block, train.x)] to Task",
+                )
 
     def encoded(self, block: Block | None) -> Block | None:
         """What a block is after all encodings."""
+        if isinstance(block, Several):
+            after = [self.encoded(part) for part in block.parts]
+            return Several([part for part in after if part is not None])
         for encoding in self.encodings:
             block = block and (encoding.block(block) or block)
         return block
@@ -96,12 +120,18 @@ class Task:
         )
 
     def _run(self, block: Block, values: Any) -> Any:
+        if isinstance(block, Several):
+            parts = zip(block.parts, values, strict=True)
+            return tuple(self._run(part, value) for part, value in parts)
         for encoding in self._steps(block):
             values = encoding.encode(values)
         return values
 
     def decode(self, block: Block, values: Any) -> Any:
         """A batch of encoded values of `block`, back in the data's terms."""
+        if isinstance(block, Several):
+            parts = zip(block.parts, values, strict=True)
+            return tuple(self.decode(part, value) for part, value in parts)
         for encoding in reversed(self._steps(block)):
             values = encoding.decode(values)
         return values
@@ -147,12 +177,13 @@ class Task:
     def describe(self) -> Table:
         """How input, target and output are stored, encoded and read back."""
         rows = []
-        for role, block in (("input", self.input), ("target", self.target)):
-            if block is not None:
+        for role, whole in (("input", self.input), ("target", self.target)):
+            for number, block in enumerate(_parts(whole)):
                 after = self.encoded(block)
                 assert after is not None
                 how = " → ".join(type(e).__name__ for e in self._steps(block)) or "as it is"
-                rows.append((role, type(block).__name__, block.shape(), how, after.shape()))
+                called = f"{role} {number + 1}" if isinstance(whole, Several) else role
+                rows.append((called, type(block).__name__, block.shape(), how, after.shape()))
         if self.output is not None and self.output is not self.target:
             goal = self.encoded(self.output)
             assert goal is not None
@@ -168,3 +199,14 @@ class Task:
                 steps.append(encoding)
                 block = after
         return steps
+
+
+def _as_block(given: Block | tuple[Block, ...] | None) -> Block | None:
+    return Several(given) if isinstance(given, tuple) else given
+
+
+def _parts(block: Block | None) -> tuple[Block, ...]:
+    """The blocks of several, or the one."""
+    if block is None:
+        return ()
+    return block.parts if isinstance(block, Several) else (block,)

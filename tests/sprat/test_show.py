@@ -142,8 +142,11 @@ def test_a_new_block_is_shown_in_five_lines() -> None:
     learn = sp.Learner(task, (data, data), model=sp.models.MLP(4, 2), device="cpu")
     text = learn.show_results(2, backend="text")
     assert text.count("4 beats") == 2
-    with pytest.raises(DispatchError, match=r"\(Tone, Label\)"):
-        learn.show_batch()
+    # For what nobody registered, the block shows itself: by default its numbers.
+    first = data.x[0].tolist()
+    text = learn.show_batch(2, backend="text")
+    assert "truth: low" in text
+    assert f"{first[0]:.3g}, {first[1]:.3g}" in text
 
 
 def test_unknown_backend() -> None:

@@ -17,14 +17,16 @@ ROOT = Path(__file__).parents[2] / "lib" / "sprat"
 NAMES = {
     "Augment", "Batch", "Block", "Callback", "Cancel", "Continuous", "Data", "Encoding",
     "GradientClip", "Graph", "GraphBatch", "Grid", "Guess", "History", "Image", "ImageTensor",
-    "Keypoints", "Label", "Labels", "Learner", "Loader", "Mask", "Metric", "Normalize", "OneHot",
-    "Phase", "Rows", "ScalePoints", "Schedule", "Splits", "SpratError", "Table", "TableRow", "Task",
-    "Text", "ToFloat", "Tokens", "TrainPhase", "Trajectory", "ValidPhase", "claim", "load",
-    "loss_for", "metrics_for", "record", "save", "scrub",
+    "Keypoints", "Label", "Labels", "Learner", "Loader", "Mask", "Metric", "Normalize",
+    "OneHot", "OneHotEncode", "Phase", "Rows", "ScalePoints", "Schedule", "Splits",
+    "SpratError", "Table",
+    "TableRow", "Task", "Text", "ToFloat", "Tokens", "TrainPhase", "Trajectory", "ValidPhase",
+    "claim", "load", "loss_for", "metrics_for", "record", "save", "save_onnx", "scrub",
 }  # fmt: skip
 MODULES = {
     "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "graphs",
-    "metrics", "models", "phases", "physics", "schedule", "show", "tabular", "text",
+    "interpret", "metrics", "models", "phases", "physics", "schedule", "show", "tabular",
+    "text",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ One file a family: pictures, categories, numbers, texts, table rows, graphs, and
 """
 
 from sprat.blocks.base import Block, check_finite, check_tensor, numbers_in_words
-from sprat.blocks.categories import Categories, Label, Labels, Mask
+from sprat.blocks.categories import Categories, Label, Labels, Mask, OneHotLabel
 from sprat.blocks.graph import Graph
 from sprat.blocks.images import Image, ImageTensor, Keypoints
 from sprat.blocks.numbers import Continuous, Trajectory
@@ -28,6 +28,7 @@ __all__ = [
     "Label",
     "Labels",
     "Mask",
+    "OneHotLabel",
     "Several",
     "TableRow",
     "Text",

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sprat.blocks.base import Block, check_tensor
 from sprat.errors import BlockError
+from sprat.onehot import OneHot
 
 if TYPE_CHECKING:
     from sprat.grid import Grid
@@ -87,6 +88,36 @@ class Label(Categories):
     def words(self, value: Any) -> str:
         """The class by its name, whether it comes as a name, a guess or an index."""
         return self.classes[int(value)] if isinstance(value, (int, Tensor)) else str(value)
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class OneHotLabel(Categories):
+    """One of several classes as a network's arithmetic wants it: a `OneHot`, (batch, classes).
+
+    Args:
+        classes: the names, in the order of the columns.
+    """
+
+    classes: tuple[str, ...]
+
+    def check(self, values: Any) -> None:
+        """Refuse another width, and dense tensors."""
+        if not isinstance(values, OneHot) or values.shape[1:] != (len(self.classes),):
+            found = tuple(values.shape) if isinstance(values, Tensor) else ""
+            raise BlockError(
+                f"OneHotLabel got {type(values).__name__} {found}; "
+                f"OneHot (batch, {len(self.classes)}) was expected.",
+                fix="store labels as indices (Label), and encode them with OneHotEncode()",
+            )
+
+    def mock(self, count: int, *, generator: torch.Generator | None = None) -> OneHot:
+        """Random classes, (count, classes)."""
+        index = torch.randint(0, len(self.classes), (count,), generator=generator)
+        return OneHot(index, len(self.classes))
+
+    def shape(self) -> str:
+        """As it reaches the loss."""
+        return f"OneHot (B, {len(self.classes)}), stored as indices"
 
 
 @dataclass(frozen=True, init=False, repr=False)

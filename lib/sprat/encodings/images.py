@@ -1,38 +1,16 @@
-"""Encodings: invertible steps from what a value is to what a network eats, and back.
+"""Pictures: from bytes to floats, and to mean 0 and standard deviation 1."""
 
-An encoding says which block it takes, which block it gives, and how a batch goes there and comes
-back. `Task` strings them together, so what a model puts out can always be shown in the terms in
-which the data came. The idea is FastAI.jl's.
-"""
-
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from sprat.blocks import Block, Continuous, Image, ImageTensor, Keypoints
+from sprat.blocks import Block, Image, ImageTensor
 from sprat.data import Data
+from sprat.encodings.base import Encoding
 from sprat.errors import TaskError
 from sprat.shapes import Float, Shaped
-
-
-class Encoding(ABC):
-    """An invertible map from one block to another."""
-
-    @abstractmethod
-    def block(self, block: Block) -> Block | None:
-        """The block that `block` becomes, or None where this encoding leaves it alone."""
-
-    @abstractmethod
-    def encode(self, values: Any) -> Any:
-        """A batch of values, encoded, on the device where they are."""
-
-    @abstractmethod
-    def decode(self, values: Any) -> Any:
-        """The inverse of `encode`, as near as the types allow."""
 
 
 @dataclass(frozen=True)
@@ -113,54 +91,14 @@ class Normalize(Encoding):
 
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
         return (
-            _per_channel(self.mean, like.dtype, like.device),
-            _per_channel(self.std, like.dtype, like.device),
+            per_channel(self.mean, like.dtype, like.device),
+            per_channel(self.std, like.dtype, like.device),
         )
 
 
-@dataclass(frozen=True)
-class ScalePoints(Encoding):
-    """Points from pixels to −1…1 across the picture, laid out as one row of numbers.
-
-    Args:
-        size: (height, width) of the picture in pixels.
-    """
-
-    size: tuple[int, int]
-
-    def block(self, block: Block) -> Block | None:
-        """`Keypoints` become `Continuous`: x and y of each point in turn.
-
-        Raises:
-            TaskError: the block's picture has another size.
-        """
-        if not isinstance(block, Keypoints):
-            return None
-        if block.size != self.size:
-            raise TaskError(
-                f"ScalePoints has size {self.size}, {block} has {block.size}.",
-                fix=f"use ScalePoints({block.size})",
-            )
-        names = tuple(f"{axis} of {name}" for name in block.names for axis in "xy")
-        return Continuous(2 * len(block.names), names)
-
-    def encode(self, values: Float[Tensor, "batch points 2"]) -> Float[Tensor, "batch numbers"]:
-        """The left or upper edge of the picture is −1, the right or lower one 1."""
-        return (values / self._extent(values) * 2 - 1).flatten(1)
-
-    def decode(self, values: Float[Tensor, "batch numbers"]) -> Float[Tensor, "batch points 2"]:
-        """Back to pixels."""
-        return (values.unflatten(1, (-1, 2)) + 1) / 2 * self._extent(values)
-
-    def _extent(self, like: Tensor) -> Tensor:
-        """(width, height), because points are (x, y)."""
-        width_height = (float(self.size[1]), float(self.size[0]))
-        return _per_channel(width_height, like.dtype, like.device)[:, 0, 0]
-
-
 @lru_cache(maxsize=64)
-def _per_channel(
+def per_channel(
     values: tuple[float, ...], dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, "channels 1 1"]:
-    """Kept, because a new tensor on a GPU at every step would make the host wait for it."""
+    """Statistics as a tensor. Kept: a new one on a GPU at every step would make the host wait."""
     return torch.tensor(values, dtype=dtype, device=device)[:, None, None]
