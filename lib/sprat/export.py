@@ -1,14 +1,18 @@
 """Saving a trained model as weights and plain config, never pickle, so that it outlives versions.
 
 A folder holds two files: ``weights.safetensors`` and ``config.json``. The config names the format's
-version, the model's class with the arguments that built it, and the task's blocks and encodings.
-Loading reads data only; it never runs code from the file.
+number and the version of sprat that wrote it, the model's class with the arguments that built it,
+and the task's blocks and encodings. Loading reads data only; it never runs code from the file.
+
+Formats only grow: every version reads what all versions before it wrote, and a file of a newer
+format says which version to install.
 """
 
 import dataclasses
 import json
 import os
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +21,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from sprat import blocks, encodings
 from sprat.data import Batch
 from sprat.errors import BlockError, ExportError, TaskError
 from sprat.task import Task
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from sprat.learner import Learner
 
 FORMAT = 1
+_WHERE = ("blocks", "encodings", "tabular", "text")  # where blocks and encodings are defined
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,25 +66,45 @@ def save(learn: "Learner", folder: str | Path) -> Path:
     Raises:
         ExportError: the folder can't be written.
     """
+    from sprat import __version__
+
     model = learn.model
     config = {
         "format": FORMAT,
+        "sprat": __version__,
         "model": {"name": type(model).__name__, "arguments": getattr(model, "arguments", None)},
-        "task": None if learn.task is None else _task_config(learn.task),
+        "task": None if learn.task is None else task_config(learn.task),
     }
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-        _whole(target / "weights.safetensors", lambda path: save_file(weights, path))
+        weights = _unshared(model)
         text = json.dumps(config, indent=1)
+        _whole(target / "weights.safetensors", lambda path: save_file(weights, path))
         _whole(target / "config.json", lambda path: Path(path).write_text(text))
     except (OSError, SafetensorError) as error:
         raise ExportError(
             f"The model can't be saved in {target}: {error}.",
             fix="choose a folder that can be written and has room",
         ) from None
+    except TypeError as error:
+        raise ExportError(
+            f"The model or the task was built with something that is no plain value: {error}.",
+            fix="build it from numbers, words and lists of them",
+        ) from None
     return target
+
+
+def _unshared(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights on the CPU, each with memory of its own; tied weights are written twice."""
+    seen: set[int] = set()
+    weights = {}
+    for name, value in model.state_dict().items():
+        tensor = value.detach().cpu().contiguous()
+        place = tensor.untyped_storage().data_ptr()
+        weights[name] = tensor.clone() if place in seen else tensor
+        seen.add(place)
+    return weights
 
 
 def load(
@@ -109,11 +133,8 @@ def load(
             f"The files in {source} are damaged: {error}.", fix="export the model again"
         ) from None
     found = config.get("format") if isinstance(config, dict) else None
-    if found != FORMAT:
-        raise ExportError(
-            f"{source} has format {found!r}; this version reads {FORMAT}.",
-            fix="update sprat: pip install -U sprat",
-        )
+    if type(found) is not int or not 1 <= found <= FORMAT:
+        raise _unreadable(source, config, found)
     try:
         network = model if model is not None else _build(config["model"])
         goal = task if task is not None else _task(config["task"])
@@ -133,6 +154,21 @@ def load(
     return Exported(network.eval(), goal)
 
 
+def _unreadable(source: Path, config: Any, found: Any) -> ExportError:
+    """The error for a format that this version does not know."""
+    from sprat import __version__
+
+    writer = config.get("sprat") if isinstance(config, dict) else None
+    by = f", written by sprat {writer}" if isinstance(writer, str) else ""
+    newer = type(found) is int and found > FORMAT
+    wanted = f'"sprat>={writer}"' if by else "-U sprat"
+    return ExportError(
+        f"{source} has format {found!r}{by}; this version reads formats 1 to {FORMAT} "
+        f"(sprat {__version__}).",
+        fix=f"pip install {wanted}" if newer else "name the folder that learn.export(...) made",
+    )
+
+
 def _build(config: dict[str, Any]) -> nn.Module:
     from sprat import models
 
@@ -146,7 +182,8 @@ def _build(config: dict[str, Any]) -> nn.Module:
     return kind(**config["arguments"])
 
 
-def _task_config(task: Task) -> dict[str, Any]:
+def task_config(task: Task) -> dict[str, Any]:
+    """A task's blocks and encodings as plain values, ready for JSON."""
     return {
         role: None if block is None else _spec(block)
         for role, block in (("input", task.input), ("target", task.target), ("output", task.output))
@@ -155,31 +192,48 @@ def _task_config(task: Task) -> dict[str, Any]:
 
 def _spec(part: Any) -> dict[str, Any]:
     fields = dataclasses.fields(part) if dataclasses.is_dataclass(part) else ()
-    return {"type": type(part).__name__, **{f.name: getattr(part, f.name) for f in fields}}
+    return {"type": type(part).__name__} | {f.name: _plain(getattr(part, f.name)) for f in fields}
+
+
+def _plain(value: Any) -> Any:
+    """A field as JSON has it; a block or an encoding inside of another becomes a config too."""
+    if isinstance(value, (tuple, list)):
+        return [_plain(each) for each in value]
+    return _spec(value) if dataclasses.is_dataclass(value) else value
 
 
 def _task(config: dict[str, Any] | None) -> Task | None:
     if config is None:
         return None
     parts: dict[str, Any] = {
-        role: None if config[role] is None else _part(blocks, config[role])
+        role: None if config[role] is None else _part(config[role])
         for role in ("input", "target", "output")
     }
-    steps = tuple(_part(encodings, spec) for spec in config["encodings"])
-    return Task(**parts, encodings=steps)
+    return Task(**parts, encodings=tuple(_part(spec) for spec in config["encodings"]))
 
 
-def _part(module: Any, spec: dict[str, Any]) -> Any:
-    """A block or an encoding from its config: only classes of that module, only plain arguments."""
-    kind = getattr(module, spec["type"], None)
-    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+def _part(spec: dict[str, Any]) -> Any:
+    """A block or an encoding from its config: only these modules' classes, only plain arguments."""
+    kind = next((k for k in (_kind(m, spec["type"]) for m in _WHERE) if k is not None), None)
+    if kind is None:
         raise ExportError(
             f"The config names the unknown type {spec['type']!r}.",
             fix="make the task yourself and pass it: sprat.load(folder, task=...)",
         )
-    return kind(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in spec.items() if k != "type"}
-    )
+    return kind(**{name: _read(value) for name, value in spec.items() if name != "type"})
+
+
+def _kind(module: str, name: Any) -> type[Any] | None:
+    """A class for data of one of sprat's modules; imported only if those before lack it."""
+    kind = getattr(import_module(f"sprat.{module}"), str(name), None)
+    right = isinstance(kind, type) and dataclasses.is_dataclass(kind)
+    return kind if right else None
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_read(each) for each in value)
+    return _part(value) if isinstance(value, dict) and "type" in value else value
 
 
 def _whole(path: Path, write: Any) -> None:

@@ -205,3 +205,47 @@ def test_a_failed_save_leaves_the_old_model(
     with pytest.raises(ExportError, match="No space left"):
         learn.export(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+BLOCKS = {
+    "labels": (sp.Image(1, (8, 8)), sp.Labels(["a", "b"])),
+    "mask": (sp.Image(1, (8, 8)), sp.Mask(["a", "b"])),
+    "numbers": (sp.Continuous(3, ("a (m)", "b", "c")), sp.Continuous(2)),
+    "table": (
+        sp.TableRow({"colour": ["red", "blue"]}, ["size (m)"]),
+        sp.Continuous(1),
+    ),
+    "tokens": (sp.Tokens(5, 0, ("␣", "a", "b", "c", "d")), sp.Label(["x", "y"])),
+    "two at once": ((sp.Image(1), sp.TableRow({"k": ["p", "q"]})), sp.Label(["x", "y"])),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_blocks_travel(tmp_path: Path, name: str) -> None:
+    task = sp.Task(*BLOCKS[name])
+    mock = task.mock_batch(4)
+    learn = sp.Learner(task, (sp.Data(mock.x, mock.y),), model=sp.models.MLP(4, 2), device="cpu")
+    assert sp.load(learn.export(tmp_path)).task == task
+
+
+def test_tied_weights_travel(tmp_path: Path) -> None:
+    def make() -> nn.Module:
+        model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+        model[1].weight = model[0].weight
+        return model
+
+    model = make()
+    learn = sp.Learner(model, ([(torch.ones(2, 3), torch.ones(2, 3))],), device="cpu")
+    loaded = sp.load(learn.export(tmp_path), model=make()).model
+    x = torch.randn(2, 3)
+    assert torch.equal(loaded(x), model(x))
+    assert loaded[1].weight is loaded[0].weight
+
+
+def test_arguments_that_are_no_plain_values_are_named(tmp_path: Path) -> None:
+    model = sp.models.MLP(4, 2)
+    model.arguments = {"act": nn.ReLU()}
+    learn = sp.Learner(model, ([(torch.ones(2, 4), torch.ones(2, 2))],), device="cpu")
+    with pytest.raises(ExportError, match="no plain value") as caught:
+        learn.export(tmp_path)
+    assert "numbers" in caught.value.fix
