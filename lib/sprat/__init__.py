@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         callbacks,
         data,
         datasets,
+        diffusion,
         encodings,
         errors,
         graphs,
@@ -70,14 +71,22 @@ if TYPE_CHECKING:
     from sprat.metrics import Metric
     from sprat.onehot import OneHot
     from sprat.phases import Phase, TrainPhase, ValidPhase
+    from sprat.phases.diffusion import DiffusionPhase
+    from sprat.phases.fixmatch import FixMatchPhase
+    from sprat.phases.gan import GANPhase
+    from sprat.phases.mean_teacher import MeanTeacherPhase
+    from sprat.phases.predict import PredictPhase
+    from sprat.phases.rollout import RolloutPhase
+    from sprat.phases.vae import VAEPhase
     from sprat.rows import Rows
     from sprat.sliders import scrub
     from sprat.tables import Table
     from sprat.task import Task
 
 _MODULES = {
-    "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "graphs",
-    "interpret", "metrics", "models", "phases", "physics", "schedule", "show", "tabular", "text",
+    "augment", "blocks", "callbacks", "data", "datasets", "diffusion", "encodings", "errors",
+    "graphs", "interpret", "metrics", "models", "phases", "physics", "schedule", "show", "tabular",
+    "text",
 }  # fmt: skip
 _NAMES = {
     "augment": ("Augment",),
@@ -112,6 +121,13 @@ _NAMES = {
     "metrics": ("Metric",),
     "onehot": ("OneHot",),
     "phases": ("Phase", "TrainPhase", "ValidPhase"),
+    "phases.diffusion": ("DiffusionPhase",),
+    "phases.fixmatch": ("FixMatchPhase",),
+    "phases.gan": ("GANPhase",),
+    "phases.mean_teacher": ("MeanTeacherPhase",),
+    "phases.predict": ("PredictPhase",),
+    "phases.rollout": ("RolloutPhase",),
+    "phases.vae": ("VAEPhase",),
     "rows": ("Rows",),
     "sliders": ("scrub",),
     "tables": ("Table",),

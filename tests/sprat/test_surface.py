@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[2] / "lib" / "sprat"
 
 #: The public names, listed here so that a change of them is seen in a diff.
 NAMES = {
+    "DiffusionPhase", "FixMatchPhase", "GANPhase", "MeanTeacherPhase", "PredictPhase",
+    "RolloutPhase", "VAEPhase",
     "Augment", "Batch", "Block", "Callback", "Cancel", "Continuous", "Data", "Encoding",
     "GradientClip", "Graph", "GraphBatch", "Grid", "Guess", "History", "Image", "ImageTensor",
     "Keypoints", "Label", "Labels", "Learner", "Loader", "Mask", "Metric", "Normalize",
@@ -24,8 +26,8 @@ NAMES = {
     "claim", "load", "loss_for", "metrics_for", "record", "save", "save_onnx", "scrub",
 }  # fmt: skip
 MODULES = {
-    "augment", "blocks", "callbacks", "data", "datasets", "encodings", "errors", "graphs",
-    "interpret", "metrics", "models", "phases", "physics", "schedule", "show", "tabular",
+    "augment", "blocks", "callbacks", "data", "datasets", "diffusion", "encodings", "errors",
+    "graphs", "interpret", "metrics", "models", "phases", "physics", "schedule", "show", "tabular",
     "text",
 }  # fmt: skip
 

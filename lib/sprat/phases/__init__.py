@@ -1,8 +1,15 @@
 """Phases: what happens to a batch. A new kind of training is a phase with its own `step`.
 
     Phase
-    ├── TrainPhase   the model learns: gradients on, `Learner.update` moves the weights
-    └── ValidPhase   the model is measured: gradients off, `Learner.update` only takes note
+    ├── TrainPhase           the model learns: gradients on, `Learner.update` moves the weights
+    │   ├── VAEPhase         codes and redraws its inputs                        (vae.py)
+    │   ├── GANPhase         two players with an optimiser each                  (gan.py)
+    │   ├── DiffusionPhase   names the noise in a noisy sample                   (diffusion.py)
+    │   ├── FixMatchPhase    few labels, and its own sure answers                (fixmatch.py)
+    │   ├── MeanTeacherPhase few labels, and the average of its own past         (mean_teacher.py)
+    │   └── RolloutPhase     a trajectory through a simulator                    (rollout.py)
+    ├── ValidPhase           the model is measured: gradients off, `update` only takes note
+    └── PredictPhase         outputs only: no loss, no targets needed            (predict.py)
 
 `step` is the one function to override. It gets the learner and a batch, encoded and on the
 learner's device, computes a loss, and hands it to ``learn.update(loss=..., anything=...)``.
@@ -25,7 +32,7 @@ class Phase(ABC):
 
     Attributes:
         name: what the history calls it: its loss is ``<name>_loss``.
-        split: the part of the learner's data that it goes over, ``"train"`` or ``"valid"``.
+        split: the part of the learner's data that it goes over, such as ``"train"``.
         trains: whether gradients are computed and the weights move.
         measures: whether the learner's metrics are computed.
     """
