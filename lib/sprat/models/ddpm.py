@@ -36,8 +36,11 @@ def time_features(t: Int[Tensor, " batch"], width: int) -> Float[Tensor, "batch 
 
 
 def _norm(channels: int) -> nn.GroupNorm:
-    """32 groups as in the paper, or as many as divide the channels of a smaller network."""
-    return nn.GroupNorm(math.gcd(32, channels), channels, eps=1e-6)
+    """32 groups as in the paper, or fewer in a smaller network: each has 4 channels at least.
+
+    In a group of one channel, normalising would take away just what the time has added to it.
+    """
+    return nn.GroupNorm(math.gcd(32, channels // 4), channels, eps=1e-6)
 
 
 class TimedResBlock(nn.Module):
@@ -157,7 +160,7 @@ class DDPMUNet(nn.Module):
 
     Args:
         in_channels: channels of the picture, and of the noise.
-        width: channels at full size.
+        width: channels at full size; a multiple of 4.
         multipliers: channels at each size, as multiples of `width`; one halving between sizes.
         depth: residual blocks at each size on the way down; on the way up there is one more.
         attention: at which sizes there is attention: 0 is the full one, 1 the half one, and so on.
@@ -228,7 +231,8 @@ class DDPMUNet(nn.Module):
             if level:
                 self.up.append(nn.Conv2d(before, before, 3, padding=1))
         last_conv = nn.Conv2d(before, in_channels, 3, padding=1)
-        nn.init.zeros_(last_conv.weight)  # the first guess is: no noise
+        for p in last_conv.parameters():
+            nn.init.zeros_(p)  # the first guess is: no noise
         self.head = nn.Sequential(_norm(before), nn.SiLU(), last_conv)
 
     def groups(self) -> list[nn.Module]:
@@ -293,11 +297,11 @@ class DDPMUNet(nn.Module):
 
 
 def _check_plan(width: int, multipliers: Sequence[int], attention: Sequence[int]) -> None:
-    """Refuse a width that time can't be told in, and attention at sizes that there are not."""
-    if width < 4 or width % 2:
+    """Refuse a width that makes no groups, and attention at sizes that there are not."""
+    if width < 4 or width % 4:
         raise TaskError(
-            f"DDPMUNet got width={width!r}; an even number of at least 4 was expected.",
-            fix="give width=32, say: half are sines of the time, half are cosines",
+            f"DDPMUNet got width={width!r}; a multiple of 4 was expected.",
+            fix="give width=32, say: channels are normalised in groups of 4 or more",
         )
     wrong = [level for level in attention if not 0 <= level < len(multipliers)]
     if wrong:

@@ -52,6 +52,10 @@ class LeNet(nn.Module):
         """The convolutions: (B, channels, H, W) to (B, 2 width, H / 4, W / 4)."""
         return nn.Sequential(*list(self.body)[:-1])  # without the averages that only the head needs
 
+    def groups(self) -> list[nn.Module]:
+        """Convolutions, linear layers: parts that may train at different rates."""
+        return [self.body, self.head]
+
     def forward(
         self, x: Float[Tensor, "batch in_channels height width"]
     ) -> Float[Tensor, "batch num_outputs"]:

@@ -71,7 +71,7 @@ class Siamese(nn.Module):
         return F.normalize(code) if self.normalize else code
 
     def forward(
-        self, x: Sequence[Shaped[Tensor, "..."]] | Float[Tensor, "batch n channels height width"]
+        self, x: Sequence[Shaped[Tensor, "..."]] | Float[Tensor, "batch n *picture"]
     ) -> Float[Tensor, "batch n num_outputs"]:
         """The codes of every sample's pictures.
 

@@ -67,9 +67,13 @@ class UNetEncoder(nn.Module):
         """All of it: there is no head."""
         return self.layers
 
+    def groups(self) -> list[nn.Module]:
+        """The convolutions of each size: parts that may train at different rates."""
+        return [layer for layer in self.layers if isinstance(layer, DoubleConv)]
+
     def forward(
         self, x: Float[Tensor, "batch in_channels height width"]
-    ) -> Float[Tensor, "batch width height2 width2"]:
+    ) -> Float[Tensor, "batch features height2 width2"]:
         """Features of the smallest size."""
         check_pictures(self, x, self.arguments["in_channels"])
         return self.layers(x)
@@ -98,7 +102,7 @@ class Up(nn.Module):
         h = self.enlarge(h)
         if h.shape[2:] != skip.shape[2:]:
             h = F.interpolate(h, size=skip.shape[2:])
-        return self.conv(torch.cat([skip, h], 1))
+        return self.conv(torch.cat([h, skip], 1))
 
 
 class UNet(nn.Module):

@@ -45,7 +45,7 @@ class PatchEmbedding(nn.Module):
 
     def forward(
         self, x: Float[Tensor, "batch in_channels height width"]
-    ) -> Float[Tensor, "batch tokens width"]:
+    ) -> Float[Tensor, "batch tokens features"]:
         """The extra token, then the patches row by row."""
         patches = self.project(x).flatten(2).transpose(1, 2)  # (B, patches, width)
         extra = self.extra.expand(len(x), -1, -1)
@@ -67,8 +67,8 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(
-        self, x: Float[Tensor, "batch tokens width"]
-    ) -> Float[Tensor, "batch tokens width"]:
+        self, x: Float[Tensor, "batch tokens features"]
+    ) -> Float[Tensor, "batch tokens features"]:
         """Vaswani et al., "Attention Is All You Need" (2017), equation 1."""
         batch, tokens, width = x.shape
         qkv = self.qkv(x).view(batch, tokens, 3, self.num_heads, width // self.num_heads)
@@ -97,8 +97,8 @@ class EncoderBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(
-        self, x: Float[Tensor, "batch tokens width"]
-    ) -> Float[Tensor, "batch tokens width"]:
+        self, x: Float[Tensor, "batch tokens features"]
+    ) -> Float[Tensor, "batch tokens features"]:
         """Both parts, each added to what it got."""
         x = x + self.dropout(self.attention(self.norm1(x)))
         return x + self.dropout(self.mlp(self.norm2(x)))

@@ -1,0 +1,361 @@
+"""Vision models: how they come apart, what they refuse, what follows from their formulas."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import sprat as sp
+from sprat.errors import SpratError, TaskError
+from sprat.models import bodies
+from sprat.models.ddpm import DDPMUNet, time_features
+from sprat.models.efficientnet import SameConv2d
+from sprat.models.siamese import Siamese, contrastive_loss, distances, triplet_loss
+from sprat.models.unet import UNet, UNetEncoder, cut
+
+SMALL: dict[str, Callable[[], nn.Module]] = {
+    "LeNet": lambda: sp.models.LeNet(3, 4, width=4),
+    "ResNet": lambda: sp.models.ResNet(3, 4, widths=(4, 8)),
+    "bottleneck ResNet": lambda: sp.models.ResNet(
+        3, 4, widths=(4, 8), depth=(1, 2), stem="large", bottleneck=True
+    ),
+    "XResNet": lambda: sp.models.XResNet(3, 4, widths=(8, 16), depth=1),
+    "bottleneck XResNet": lambda: sp.models.XResNet(3, 4, widths=(4, 8), depth=1, bottleneck=True),
+    "EfficientNetLite0": lambda: sp.models.EfficientNetLite0(3, 4),
+    "ViT": lambda: sp.models.ViT(3, 4, size=(20, 24), depth=2, width=16),
+    "UNetEncoder": lambda: UNetEncoder(3, widths=(4, 8)),
+    "UNet": lambda: UNet(sp.models.ResNet(3, 4, widths=(4, 8)), 5),
+    "Siamese": lambda: Siamese(sp.models.LeNet(3, 4, width=4), 6),
+    "DDPMUNet": lambda: DDPMUNet(3, width=8, num_classes=3),
+}
+BODIES = [name for name in SMALL if name not in ("ViT", "UNet", "Siamese", "DDPMUNet")]
+
+
+def inputs(name: str) -> tuple[Any, ...]:
+    x = torch.rand(2, 3, 20, 24, generator=torch.Generator().manual_seed(5))
+    if name == "Siamese":
+        return ((x, x.flip(0)),)
+    return (x, torch.tensor([0, 7])) if name == "DDPMUNet" else (x,)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_groups_hold_every_weight_once(name: str) -> None:
+    model = SMALL[name]()
+    listed = [id(p) for part in model.groups() for p in part.parameters()]
+    assert len(model.groups()) >= 2
+    assert sorted(listed) == sorted(id(p) for p in model.parameters())
+    assert all(any(True for _ in part.parameters()) for part in model.groups())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_model_learns_with_all_its_weights(name: str) -> None:
+    model = SMALL[name]()
+    for p in model.parameters():  # what starts at zero would hide what lies before it
+        p.data += 0.01 * torch.randn(p.shape)
+    model(*inputs(name)).square().mean().backward()
+    if name == "DDPMUNet":
+        assert model.classes.weight.grad[-1].abs().sum() > 0  # asked for no class, it took "any"
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_model_is_built_again_from_its_arguments(name: str) -> None:
+    model = SMALL[name]()
+    again = type(model)(**model.arguments)
+    again.load_state_dict(model.state_dict())
+    model.eval(), again.eval()
+    assert torch.equal(again(*inputs(name)), model(*inputs(name)))
+    assert again.arguments == model.arguments
+
+
+@pytest.mark.parametrize("name", ["UNet", "Siamese"])
+def test_a_model_with_a_body_is_saved_and_loaded(name: str, tmp_path: Path) -> None:
+    model = SMALL[name]()
+    learn = sp.Learner(
+        model, [(torch.zeros(2, 3, 8, 8), torch.zeros(2))], loss=F.mse_loss, device="cpu"
+    )
+    loaded = sp.load(learn.export(tmp_path / "model")).model
+    assert torch.equal(loaded(*inputs(name)), model.eval()(*inputs(name)))
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_trunk_gives_feature_maps_with_the_models_own_layers(name: str) -> None:
+    model = SMALL[name]()
+    body = bodies.trunk(model)
+    assert isinstance(body, nn.Sequential)
+    assert body(torch.rand(2, 3, 32, 32)).ndim == 4
+    assert {id(p) for p in body.parameters()} <= {id(p) for p in model.parameters()}
+
+
+# -- U-Net
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_unet_is_made_from_any_body_and_keeps_the_size(name: str) -> None:
+    model = UNet(SMALL[name](), 5).eval()
+    for size in ((32, 32), (28, 28), (33, 47), (50, 31)):
+        assert model(torch.rand(2, 3, *size)).shape == (2, 5, *size)
+
+
+def test_a_unet_paints_with_the_body_that_it_was_given() -> None:
+    body = sp.models.ResNet(3, 4, widths=(4, 8))
+    mine = {id(p) for p in body.trunk().parameters()}
+    assert mine < {id(p) for p in UNet(body, 2).parameters()}
+
+
+def test_a_body_is_cut_where_it_halves() -> None:
+    stages, widths = cut(sp.models.ResNet(1, 2, widths=(4, 8, 16), depth=2).trunk(), 1, (32, 32))
+    assert widths == [4, 8, 16]
+    x = torch.rand(2, 1, 32, 32)
+    for stage, size in zip(stages, (32, 16, 8), strict=True):
+        x = stage(x)
+        assert x.shape[2:] == (size, size)
+    # The strided stem leaves nothing but the picture at full size.
+    assert cut(bodies.trunk(sp.models.EfficientNetLite0()), 3, (64, 64))[1] == [
+        3, 16, 24, 40, 112, 320,
+    ]  # fmt: skip
+
+
+class Plain(nn.Module):
+    """A body of someone else's, whose layers run one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Conv2d(1, 4, 5)  # without padding: an edge is lost
+        self.down = nn.MaxPool2d(2)
+        self.b = nn.Sequential(nn.Conv2d(4, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.down(self.a(x)))
+
+
+class Crossed(Plain):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * 2
+
+
+def test_a_body_of_someone_else_is_cut_where_its_layers_allow_it() -> None:
+    model = UNet(Plain(), 2).eval()
+    assert [up.enlarge.in_channels for up in model.decoder] == [6, 16]
+    assert model(torch.rand(1, 1, 29, 30)).shape == (1, 2, 29, 30)
+    assert model.arguments is None  # nobody can build it again from a config
+    with pytest.raises(TaskError, match="Crossed halves more than once"):
+        UNet(Crossed(), 2)
+
+
+def test_finding_the_cuts_changes_nothing_in_the_body() -> None:
+    body = sp.models.ResNet(3, 4, widths=(4, 8))
+    body.body[0].eval()
+    before = {name: value.clone() for name, value in body.state_dict().items()}
+    modes = [module.training for module in body.modules()]
+    UNet(body, 2)
+    Siamese(body)
+    assert all(torch.equal(value, before[name]) for name, value in body.state_dict().items())
+    assert [module.training for module in body.modules()] == modes
+
+
+def test_a_unet_learns_to_paint() -> None:
+    torch.manual_seed(0)
+    y = torch.zeros(8, 17, 19, dtype=torch.int64)
+    for i in range(8):
+        y[i, i : i + 8, 2 * i : 2 * i + 5] = 1
+    x = y[:, None].float() + 0.3 * torch.randn(8, 1, 17, 19)
+    model = UNet(UNetEncoder(1, widths=(8, 16)), 2)
+    optimizer = torch.optim.Adam(model.parameters(), 0.01)
+    for _ in range(25):
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    right = (model(x).argmax(1) == y).float().mean()
+    assert right > 0.98 > (y == 0).float().mean()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (nn.Conv2d(3, 4, 3, padding=1), "never makes its picture smaller"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.Flatten()), r"gives \(1, \d+\); feature maps"),
+        (nn.Sequential(nn.ReLU()), "no convolution that says how many channels"),
+        (nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.Conv2d(5, 4, 3, 2)), "can't take a mock picture"),
+        ({"name": "Nothing", "arguments": {}}, "describes no model"),
+    ],
+)
+def test_bodies_that_make_no_unet(body: Any, message: str) -> None:
+    with pytest.raises(TaskError, match=message):
+        UNet(body, 2)
+
+
+def test_a_vit_has_no_places_to_paint() -> None:
+    with pytest.raises(TaskError, match="feature maps"):
+        UNet(sp.models.ViT(3, 4, size=(64, 64)), 2)
+
+
+# -- what each refuses
+
+
+@pytest.mark.parametrize("name", [n for n in SMALL if n not in ("LeNet", "Siamese")])
+def test_other_channels_are_refused_by_name(name: str) -> None:
+    x, *more = inputs(name)
+    with pytest.raises(TaskError, match=r"1 channels\s+instead of 3") as caught:
+        SMALL[name]()(x[:, :1], *more)
+    assert "in_channels=1" in caught.value.fix
+
+
+def test_channels_last_is_named() -> None:
+    with pytest.raises(TaskError, match="permute"):
+        SMALL["ResNet"]()(torch.rand(2, 20, 24, 3))
+
+
+def test_pictures_are_floats_with_four_axes() -> None:
+    with pytest.raises(TaskError, match=r"torch\.uint8; a float"):
+        bodies.check_pictures(nn.Identity(), torch.zeros(1, 3, 4, 4, dtype=torch.uint8), 3)
+    with pytest.raises(TaskError, match=r"x\[None\]"):
+        bodies.check_pictures(nn.Identity(), torch.zeros(3, 4, 4), 3)
+
+
+MISTAKES: list[tuple[Callable[[], Any], str]] = [
+    (lambda: sp.models.ResNet(0, 2), "in_channels=0"),
+    (lambda: sp.models.ResNet(1, 2, widths=()), "a width for"),
+    (lambda: sp.models.ResNet(1, 2, depth=(1, 2)), "a width for"),
+    (lambda: sp.models.ResNet(1, 2, depth=0), "at least 1"),
+    (lambda: sp.models.ResNet(1, 2, stem="huge"), "no stem 'huge'"),
+    (lambda: sp.models.ResNet.preset("resnet19", 3, 2), "no preset 'resnet19'"),
+    (lambda: sp.models.XResNet(3, 0), "num_outputs=0"),
+    (lambda: sp.models.XResNet.preset("resnet18", 3, 2), "no preset"),
+    (lambda: sp.models.ViT(3, 2, size=(30, 32)), r"30×32 pixels can't be cut into patches of 4"),
+    (lambda: sp.models.ViT(3, 2, width=30), "30 can't be shared by 4 heads"),
+    (lambda: sp.models.ViT(3, 2)(torch.rand(1, 3, 32, 32)), r"size=\(32, 32\)"),
+    (lambda: sp.models.ViT.preset("huge", 3, 2), "choose one of tiny, small, base"),
+    (lambda: DDPMUNet(1, width=7), "a multiple of 4"),
+    (lambda: DDPMUNet(1, attention=(3,)), "There is no size 3"),
+    (lambda: DDPMUNet(1)(torch.rand(1, 1, 3, 3), torch.tensor([1])), "at least 4 × 4"),
+    (lambda: DDPMUNet(1)(torch.rand(1, 1, 8, 8), torch.tensor([1]), torch.tensor([0])), "classes"),
+    (lambda: UNetEncoder(3, widths=()), "num_widths=0"),
+    (lambda: Siamese(nn.Flatten()), "no convolution"),
+    (lambda: Siamese(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(2))), "feature maps were"),
+    (lambda: SMALL["Siamese"]()((torch.rand(2, 3, 8, 8), torch.rand(3, 3, 8, 8))), "same shape"),
+]
+
+
+@pytest.mark.parametrize(("mistake", "message"), MISTAKES)
+def test_mistakes_are_named_with_their_fix(mistake: Callable[[], Any], message: str) -> None:
+    with pytest.raises(SpratError, match="(?s)" + message.replace(" ", r"\s")) as caught:
+        mistake()
+    assert caught.value.fix
+
+
+# -- parts and formulas
+
+
+def test_same_padding_gives_the_ceiling_and_pads_the_far_side_more() -> None:
+    for n in range(5, 12):
+        for kernel, stride in ((3, 1), (3, 2), (5, 2)):
+            conv = SameConv2d(1, 1, kernel, stride, bias=False)
+            assert conv(torch.rand(1, 1, n, n)).shape[2:] == (-(-n // stride),) * 2
+    conv = SameConv2d(1, 1, 3, 2, bias=False)
+    nn.init.ones_(conv.weight)
+    x = torch.arange(16.0).reshape(1, 1, 4, 4)
+    assert torch.equal(conv(x), F.conv2d(F.pad(x, (0, 1, 0, 1)), conv.weight, stride=2))
+
+
+def test_xresnet_blocks_start_as_their_skip() -> None:
+    model = sp.models.XResNet(3, 2, widths=(64,), depth=2).eval()
+    x = torch.rand(1, 64, 6, 6)
+    assert torch.equal(model.body(x), x)
+
+
+def test_vit_sees_where_a_patch_is_and_every_patch() -> None:
+    torch.manual_seed(0)
+    model = sp.models.ViT(1, 3, size=(8, 8), depth=2, width=16).eval()
+    x = torch.rand(1, 1, 8, 8)
+    moved = torch.cat([x[..., 4:], x[..., :4]], -1)
+    assert not torch.allclose(model(x), model(moved), atol=1e-4)
+    nn.init.zeros_(model.embed.place)  # without places, an order of patches is no order
+    assert torch.allclose(model(x), model(moved), atol=1e-6)
+
+
+def test_time_features_follow_their_formula() -> None:
+    found = time_features(torch.tensor([0, 1, 250]), 6)
+    rates = [1.0, 10_000**-0.5, 1e-4]
+    wanted = [
+        [f(t * r) for f in (torch.sin, torch.cos) for r in torch.tensor(rates)] for t in (0, 1, 250)
+    ]
+    assert torch.allclose(found, torch.tensor(wanted), atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(28, 28), (32, 32), (15, 21), (4, 4)])
+def test_ddpm_gives_noise_of_the_pictures_size(size: tuple[int, int]) -> None:
+    model = DDPMUNet(1, width=8)
+    x, t = torch.rand(2, 1, *size), torch.tensor([0, 999])
+    assert torch.equal(model(x, t), torch.zeros(2, 1, *size))  # the first guess: no noise
+    for p in model.parameters():
+        p.data += 0.3 * torch.randn(p.shape)
+    out = model.eval()(x, t)
+    assert out.shape == x.shape
+    assert not torch.allclose(out, model(x, t + 20), atol=1e-3)
+
+
+def test_ddpm_is_asked_for_a_class_or_for_any() -> None:
+    model = DDPMUNet(1, width=8, num_classes=3).eval()
+    for p in model.parameters():
+        p.data += 0.3 * torch.randn(p.shape)
+    x, t = torch.rand(2, 1, 8, 8), torch.tensor([4, 4])
+    assert torch.equal(model(x, t), model(x, t, torch.tensor([-1, -1])))
+    some = model(x, t, torch.tensor([0, -1]))
+    assert torch.allclose(some[1], model(x, t)[1], atol=1e-6)
+    assert not torch.allclose(some[0], model(x, t)[0], atol=1e-4)
+
+
+def test_contrastive_loss_by_hand() -> None:
+    codes = torch.tensor([[[0.0, 0.0], [3.0, 4.0]], [[0.0, 0.0], [0.6, 0.0]], [[1, 1], [1, 1.2]]])
+    like = torch.tensor([1, 0, 0])
+    # distances 5, 0.6, 0.2: ½ · 25, ½ · (1 − 0.6)², ½ · (1 − 0.2)²
+    assert contrastive_loss(codes, like).item() == pytest.approx((12.5 + 0.08 + 0.32) / 3)
+    # unlike pairs farther apart than the margin cost nothing
+    assert contrastive_loss(codes[:1], torch.tensor([0])).item() == 0
+    assert contrastive_loss(codes[1:2], torch.tensor([0]), margin=2).item() == pytest.approx(0.98)
+
+
+def test_triplet_loss_by_hand() -> None:
+    codes = torch.tensor([[[0.0, 0.0], [1.0, 0.0], [0.0, 0.5]], [[0.0, 0.0], [0.1, 0], [3, 4]]])
+    # 1 − 0.25 + 0.2 = 0.95, and 0.01 − 25 + 0.2, which is less than nothing
+    assert triplet_loss(codes).item() == pytest.approx(0.95 / 2)
+    assert triplet_loss(codes, margin=25).item() == pytest.approx((25.75 + 0.01) / 2)
+    assert torch.allclose(distances(codes)[:, 1:], torch.tensor([[1, 0.5], [0.1, 5]]))
+
+
+def test_equal_pictures_leave_the_losses_with_a_gradient() -> None:
+    codes = torch.ones(2, 2, 3, requires_grad=True)
+    contrastive_loss(codes, torch.tensor([0, 1])).backward()
+    assert codes.grad is not None
+    assert codes.grad.isfinite().all()
+
+
+def test_siamese_uses_the_same_weights_for_every_picture() -> None:
+    model = SMALL["Siamese"]().eval()
+    a, b, c = torch.rand(3, 4, 3, 8, 8)
+    codes = model((a, b, c))
+    assert codes.shape == (4, 3, 6)
+    assert torch.allclose(codes[:, 1], model.encode(b), atol=1e-6)
+    assert torch.allclose(model(torch.stack([a, b, c], 1)), codes, atol=1e-6)
+    assert torch.allclose(codes.norm(dim=-1), torch.ones(4, 3))
+    with pytest.raises(TaskError, match=r"model\.encode"):
+        model(torch.rand(2, 3, 8, 8))
+
+
+def test_siamese_learns_what_is_alike(pictures: sp.Data) -> None:
+    x, y = pictures.x.float() / 255, pictures.y
+    generator = torch.Generator().manual_seed(0)
+    order = torch.randperm(len(x), generator=generator)
+    loader = [((x, x[order]), (y == y[order]).long())]
+    model = Siamese(sp.models.LeNet(1, 3, width=4), 8, size=(9, 9))
+    learn = sp.Learner(model, loader, loss=contrastive_loss, lr=0.02, device="cpu")
+    history = learn.fit(15)
+    assert history["train_loss"][-1] < 0.25 * history["train_loss"][0]
+    d = distances(model.eval()((x, x[order])).detach())[:, 1]
+    like = y == y[order]
+    assert d[like].max() < d[~like].min()
