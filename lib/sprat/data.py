@@ -4,29 +4,26 @@ Everything works on whole columns or whole batches at once: a function given to 
 `Data.filter` is called once, not once a sample.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from sprat.columns import Column, as_column, count, describe, head, moved, rows, sample
 from sprat.errors import DataError
+from sprat.splits import (
+    Splits,
+    as_keys,
+    check_share,
+    latest,
+    refuse_missing_classes,
+    stratified,
+    whole_groups,
+)
 
-
-@runtime_checkable
-class Column(Protocol):
-    """What may stand in a column beside tensors and lists: rows of a table, graphs, your own."""
-
-    def __len__(self) -> int:
-        """How many samples there are."""
-
-    def __getitem__(self, index: Any) -> Any:
-        """The samples at some int64 indices, a tensor on any device; or one, or a slice."""
-
-    def to(self, device: Any) -> Any:
-        """The same samples on another device; itself where they are there already."""
+__all__ = ["Batch", "Column", "Data", "Splits", "count", "head", "moved", "rows", "sample", "take"]
 
 
 @dataclass(slots=True)
@@ -48,16 +45,23 @@ class Batch:
         """A batch from what a loader yields: a `Batch`, ``(x, y)``, ``(x,)`` or ``x`` alone.
 
         Raises:
-            DataError: the loader yields a tuple of three or more, whose meaning we can't guess.
+            DataError: the loader yields a tuple of three or more, whose meaning we can't guess, or
+                something that is no batch: a number, a word, nothing.
         """
         if isinstance(raw, Batch):
             return raw
         if not isinstance(raw, (tuple, list)):
-            return cls(raw)
+            raw = (raw,)
         if len(raw) > 2:
             raise DataError(
                 f"The loader yields {len(raw)} things in a batch; (x, y) was expected.",
                 fix="yield sprat.Batch(x, y), or write a phase whose step takes them apart",
+            )
+        x = raw[0] if raw else None
+        if not (x.ndim if isinstance(x, Tensor) else _has_length(x)):
+            raise DataError(
+                f"The loader yields {_kind(raw)}, which is no batch.",
+                fix="yield (x, y) whose first axis counts samples, as torch's DataLoader does",
             )
         return cls(*raw)
 
@@ -68,13 +72,6 @@ class Batch:
 
     def __len__(self) -> int:
         return count(self.x)
-
-
-class Splits(NamedTuple):
-    """The part to learn from and the part to check with."""
-
-    train: Any
-    valid: Any
 
 
 class Data:
@@ -94,8 +91,8 @@ class Data:
     def __init__(
         self, x: Any, y: Any = None, *, classes: Sequence[str] | None = None, name: str = "data"
     ) -> None:
-        self.x = _as_column(x)
-        self.y = None if y is None else _as_column(y)
+        self.x = as_column(x)
+        self.y = None if y is None else as_column(y)
         self.classes = None if classes is None else tuple(classes)
         self.name = name
         if self.y is not None and count(self.x) != count(self.y):
@@ -108,9 +105,9 @@ class Data:
         return count(self.x)
 
     def __repr__(self) -> str:
-        parts = [f"{len(self):,} samples", f"x {_describe(self.x)}"]
+        parts = [f"{len(self):,} samples", f"x {describe(self.x)}"]
         if self.y is not None:
-            parts.append(f"y {_describe(self.y)}")
+            parts.append(f"y {describe(self.y)}")
         if self.classes is not None:
             parts.append(f"{len(self.classes)} classes")
         return f"Data({self.name!r}: {', '.join(parts)})"
@@ -143,12 +140,27 @@ class Data:
 
     def filter(self, keep: Callable[[Any, Any], Tensor]) -> "Data":
         """The samples for which ``keep(x, y)``, called once with whole columns, is true."""
-        return self[keep(self.x, self.y).bool().cpu()]
+        return self[torch.as_tensor(keep(self.x, self.y)).bool().cpu()]
 
-    def group(self, key: Callable[[Any, Any], Tensor] | None = None) -> dict[Any, "Data"]:
-        """One `Data` for each value of ``key(x, y)``, by default of the target."""
-        keys = (self._targets() if key is None else key(self.x, self.y)).cpu()
-        return {value.item(): self[keys == value] for value in keys.unique()}
+    def group(self, by: Any = None) -> dict[Any, "Data"]:
+        """One `Data` for each value of some key, in the values' order.
+
+        Args:
+            by: a function of whole columns ``(x, y)`` or the keys themselves: a tensor or a list
+                with one entry a sample. By default the target.
+        """
+        keys = self._targets() if by is None else by(self.x, self.y) if callable(by) else by
+        if isinstance(keys, Tensor):
+            keys = keys.tolist()
+        places: dict[Any, list[int]] = {}
+        for place, key in enumerate(keys):
+            places.setdefault(key, []).append(place)
+        if sum(map(len, places.values())) != len(self):
+            raise DataError(
+                f"There are {len(keys)} keys for {len(self)} samples.",
+                fix="give one key for each sample",
+            )
+        return {key: self[torch.tensor(places[key])] for key in sorted(places)}
 
     def shuffle(self, *, generator: torch.Generator | None = None) -> "Data":
         """The same samples in random order."""
@@ -172,54 +184,53 @@ class Data:
         valid: float | int,
         *,
         stratify: bool = False,
+        by_time: Any = None,
+        by_group: Any = None,
+        allow_missing: bool = False,
         generator: torch.Generator | None = None,
     ) -> Splits:
-        """Random parts to train on and to validate on.
+        """Parts to train on and to validate on; at random, unless something else is asked for.
 
         Args:
             valid: the share (a float below 1) or the number (an int) of samples to validate on.
             stratify: keep the share of every label the same in both parts.
+            by_time: when each sample was, (N,): the latest are held out, those of one time
+                together.
+            by_group: whose each sample is, (N,): groups drawn at random are held out whole, of
+                about the number of samples asked for.
+            allow_missing: let a class be missing from a part.
             generator: where the randomness comes from; torch's own by default.
 
         Raises:
-            DataError: a part would be empty, or a label would be missing from a stratified part.
+            DataError: a part would be empty, or a class would be missing from a part.
         """
-        if not isinstance(valid, (int, float)) or not math.isfinite(valid):
+        size = check_share(valid, len(self))
+        if sum((stratify, by_time is not None, by_group is not None)) > 1:
             raise DataError(
-                f"valid={valid!r} is neither a share nor a number of samples.",
-                fix="give a share between 0 and 1, or a number below the number of samples",
+                "A split goes by labels, by time or by group, not by several of them.",
+                fix="give one of stratify, by_time and by_group",
             )
-        order = torch.randperm(len(self), generator=generator)
-        if stratify:
-            chosen = self._stratified(order, valid)
-        else:
-            size = valid if isinstance(valid, int) else round(valid * len(self))
-            chosen = order[: max(0, size)]
+        fix = "hold out another share"
+        order = torch.arange(len(self))
         held = torch.zeros(len(self), dtype=torch.bool)
-        held[chosen] = True
+        if by_time is not None:
+            held = latest(as_keys(by_time, len(self), "by_time"), size)
+        elif by_group is not None:
+            groups = as_keys(by_group, len(self), "by_group")
+            held = whole_groups(groups, size, generator=generator)
+        else:
+            order = torch.randperm(len(self), generator=generator)
+            share = valid / len(self) if isinstance(valid, int) else valid
+            held[stratified(order, self._targets(), share) if stratify else order[:size]] = True
+            fix = "pass stratify=True"
         if held.all() or not held.any():
             raise DataError(
                 f"valid={valid} of {len(self):,} samples leaves one part empty.",
                 fix="give a share between 0 and 1, or a number below the number of samples",
             )
+        if not allow_missing:
+            refuse_missing_classes(held, self.y, self.classes, fix)
         return Splits(self[order[~held[order]]], self[order[held[order]]])
-
-    def _stratified(self, order: Tensor, valid: float | int) -> Tensor:
-        """The indices to hold out, the same share of every label."""
-        share = valid / len(self) if isinstance(valid, int) else valid
-        targets = self._targets().cpu()[order]
-        chosen = []
-        for value in targets.unique():
-            mine = order[targets == value]
-            size = round(share * len(mine))
-            if not 0 < size < len(mine):
-                raise DataError(
-                    f"Label {int(value)} has {len(mine)} samples; {share:.0%} of them leaves "
-                    "one part without it.",
-                    fix="hold out another share, or drop the rare label with data.filter",
-                )
-            chosen.append(mine[:size])
-        return torch.cat(chosen)
 
     def _targets(self) -> Tensor:
         if not isinstance(self.y, Tensor):
@@ -233,92 +244,18 @@ class Data:
         return self._with(moved(self.x, device), moved(self.y, device))
 
 
-def count(column: Any) -> int:
-    """How many samples a column has; all parts of a tuple of columns have the same number."""
-    return len(column[0]) if isinstance(column, tuple) and column else len(column)
+def _has_length(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, (str, bytes))
 
 
-def sample(column: Any, i: int) -> Any:
-    """One sample of a column; a tuple with one of each where there are several columns."""
-    return tuple(part[i] for part in column) if isinstance(column, tuple) else column[i]
-
-
-def head(column: Any, most: int) -> Any:
-    """The first samples of a column, `most` at most."""
-    return tuple(part[:most] for part in column) if isinstance(column, tuple) else column[:most]
+def _kind(raw: Any) -> str:
+    """What a loader yields, in words."""
+    if not raw:
+        return "an empty tuple"
+    first = raw[0]
+    return f"{first!r}" if isinstance(first, (int, float, str)) else f"{type(first).__name__} alone"
 
 
 def take(data: Data, index: Tensor) -> tuple[Any, Any]:
     """The inputs and targets at `index`, an int64 tensor of shape (batch,)."""
     return rows(data.x, index), None if data.y is None else rows(data.y, index)
-
-
-def rows(column: Any, index: Tensor) -> Any:
-    """The samples of a column at `index`, int64 (batch,)."""
-    if isinstance(column, Tensor):
-        # index_select is about twice as fast as column[index] for rows of this size.
-        return column.index_select(0, index.to(column.device, non_blocking=True))
-    if isinstance(column, list):
-        return [column[i] for i in index.tolist()]
-    if isinstance(column, tuple):
-        return tuple(rows(part, index) for part in column)
-    return column[index]
-
-
-def _as_column(values: Any) -> Any:
-    if isinstance(values, tuple) and values and all(map(_is_column, values)):
-        columns = tuple(map(_as_column, values))
-        if len({len(column) for column in columns}) > 1:
-            raise DataError(
-                f"The columns of a tuple have {[len(column) for column in columns]} samples.",
-                fix="give each one entry a sample, or a list for single samples",
-            )
-        return columns
-    if not isinstance(values, (Tensor, list)) and hasattr(values, "__array__"):
-        try:
-            values = torch.as_tensor(values)
-        except TypeError:
-            raise DataError(
-                f"A column of data has the type {getattr(values, 'dtype', type(values).__name__)}, "
-                "which torch has no tensor for.",
-                fix="turn it into numbers, or pass a list",
-            ) from None
-    if (
-        isinstance(values, (str, bytes, Mapping))
-        or not hasattr(values, "__len__")
-        or (isinstance(values, Tensor) and values.ndim == 0)
-    ):
-        raise DataError(
-            f"A column of data has one entry for each sample; {type(values).__name__} has not.",
-            fix="pass a tensor, a numpy array or a list with one entry a sample",
-        )
-    if isinstance(values, tuple):
-        values = list(values)
-    if len(values) == 0:
-        raise DataError("There are no samples.", fix="check the filter or the path that made it")
-    return values
-
-
-def _is_column(value: Any) -> bool:
-    """Whether a part of a tuple is a column of its own, not a single sample."""
-    if isinstance(value, Tensor):
-        return value.ndim > 0
-    return isinstance(value, (list, Column)) or getattr(value, "ndim", 0) > 0
-
-
-def moved(value: Any, device: torch.device | str) -> Any:
-    """Tensors, columns, and tuples and lists of them, on another device; all else as it is."""
-    if isinstance(value, Tensor):
-        # Comparing costs a fifth of a call that then changes nothing.
-        return value if value.device == device else value.to(device, non_blocking=True)
-    if isinstance(value, (tuple, list)):
-        return type(value)(moved(part, device) for part in value)
-    return value.to(device) if isinstance(value, Column) else value
-
-
-def _describe(column: Any) -> str:
-    if isinstance(column, Tensor):
-        return f"{str(column.dtype).removeprefix('torch.')} {tuple(column.shape[1:])}"
-    if isinstance(column, tuple):
-        return f"({', '.join(map(_describe, column))})"
-    return f"list of {type(column[0]).__name__}" if isinstance(column, list) else repr(column)

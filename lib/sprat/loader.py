@@ -5,14 +5,20 @@ sample at a time and stacking them (``benchmarks/learner_overhead.py`` has the f
 `torch.utils.data.DataLoader` does as well wherever a `Loader` does.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sprat.bucket import bucketed, lengths_of
 from sprat.data import Batch, Column, Data, head, moved, take
 from sprat.errors import DataError
+from sprat.graphs import GraphBatch
+from sprat.ragged import Ragged
+from sprat.rows import Rows
+
+_OURS = (GraphBatch, Ragged, Rows)
 
 
 class Loader:
@@ -25,6 +31,10 @@ class Loader:
         drop_last: leave out a last batch that is smaller.
         generator: where the order comes from; torch's own by default.
         device: where batches are put; by default where the data is.
+        on_device: put the whole of the data there before the first batch, so that no batch is
+            copied; ``"auto"`` does so on a GPU where it takes a quarter of the free memory at most.
+        bucket: with `shuffle`, put samples that are about equally long into one batch, sorted
+            over so many batches at a time; see ``bucket.py``.
     """
 
     def __init__(
@@ -36,6 +46,8 @@ class Loader:
         drop_last: bool = False,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
+        on_device: bool | str = False,
+        bucket: int | None = None,
     ) -> None:
         if batch_size < 1:
             raise DataError(f"batch_size is {batch_size}.", fix="give 1 or more")
@@ -44,10 +56,20 @@ class Loader:
                 f"{len(data)} samples make no whole batch of {batch_size}.",
                 fix="give a smaller batch_size, or drop_last=False",
             )
-        self.data, self.batch_size = data, batch_size
+        if bucket is not None and bucket < 1:
+            raise DataError(f"bucket is {bucket}.", fix="give a number of batches, such as 50")
+        if on_device not in (True, False, "auto") or (on_device is True and device is None):
+            raise DataError(
+                f"on_device is {on_device!r} and device is {device}.",
+                fix='pass on_device=True with device="cuda", or on_device="auto"',
+            )
+        self.batch_size, self.bucket = batch_size, bucket
         self.shuffle, self.drop_last = shuffle, drop_last
         self.generator = generator
         self.device = None if device is None else torch.device(device)
+        whole = on_device if isinstance(on_device, bool) else fits(data, self.device)
+        self.data = data.to(self.device) if whole and self.device is not None else data
+        self._lengths = None if bucket is None else lengths_of(data.x)
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self.data), self.batch_size)
@@ -61,7 +83,7 @@ class Loader:
             order = torch.arange(count)
         if isinstance(self.data.x, Tensor):
             order = order.to(self.data.x.device)  # once a pass, not once a batch
-        batches = (self._batch(index) for index in order.split(self.batch_size)[: len(self)])
+        batches = (self._batch(index) for index in self._cut(order)[: len(self)])
         if self.device is None or self.device.type != "cuda":
             yield from batches
             return
@@ -74,8 +96,16 @@ class Loader:
         if ahead is not None:
             yield ahead
 
+    def _cut(self, order: Tensor) -> Sequence[Tensor]:
+        if self._lengths is None or self.bucket is None or not self.shuffle:
+            return order.split(self.batch_size)
+        return bucketed(
+            order, self._lengths, self.batch_size, self.bucket, generator=self.generator
+        )
+
     def _batch(self, index: Tensor) -> Batch:
         x, y = take(self.data, index)
+        x, y = _filled(x), _filled(y)
         if self.device is None:
             return Batch(x, y, index)
         if self.device.type == "cuda":
@@ -151,7 +181,14 @@ def as_loader(
         DataError: it is neither, a list of `Data`, or a loader that does not know its length.
     """
     if isinstance(data, Data):
-        return Loader(data, batch_size, shuffle=shuffle, generator=generator, device=device)
+        return Loader(
+            data,
+            batch_size,
+            shuffle=shuffle,
+            generator=generator,
+            device=device,
+            on_device="auto",
+        )
     if isinstance(data, list) and any(isinstance(part, Data) for part in data):
         raise DataError(
             "The data is a list of Data; a list is taken for a loader, each entry for a batch.",
@@ -172,9 +209,37 @@ def first_batch(loader: Any, count: int) -> Batch:
     """
     if isinstance(loader, Loader):
         data = loader.data
-        return Batch(*take(data, torch.arange(min(count, len(data)))))
+        x, y = take(data, torch.arange(min(count, len(data))))
+        return Batch(_filled(x), _filled(y))
     raw = Batch.of(next(iter(loader)))
     return Batch(head(raw.x, count), None if raw.y is None else head(raw.y, count))
+
+
+def fits(data: Data, device: torch.device | None) -> bool:
+    """Whether data should be kept on a device whole: a GPU, of whose free memory it takes little.
+
+    On the CPU it is where it should be anyway.
+    """
+    if device is None or device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return 4 * (num_bytes(data.x) + num_bytes(data.y)) <= free
+
+
+def num_bytes(column: Any) -> int:
+    """The memory that the tensors of a column take."""
+    if isinstance(column, Tensor):
+        return column.numel() * column.element_size()
+    if isinstance(column, tuple):
+        return sum(map(num_bytes, column))
+    return sum(map(num_bytes, vars(column).values())) if isinstance(column, _OURS) else 0
+
+
+def _filled(value: Any) -> Any:
+    """Rows of different lengths as a rectangle, as wide as the longest of this batch."""
+    if isinstance(value, tuple):
+        return tuple(map(_filled, value))
+    return value.padded() if isinstance(value, Ragged) else value
 
 
 def _pinned(value: Any) -> Any:

@@ -264,7 +264,8 @@ def _forward(
     kept: tuple[tuple[int, ...], ...], sizes: tuple[int, ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """For each column what becomes of −1, 0, 1, …, all in one row; where each begins."""
-    table, starts = [], []
+    table: list[int] = []
+    starts: list[int] = []
     for column, size in zip(kept, sizes, strict=True):
         starts.append(len(table))
         place = {old: new for new, old in enumerate(column, 1)}
@@ -275,7 +276,8 @@ def _forward(
 @lru_cache(maxsize=16)
 def _backward(kept: tuple[tuple[int, ...], ...], device: torch.device) -> tuple[Tensor, Tensor]:
     """For each column the stored index of 0 (unknown: missing), 1, …; where each begins."""
-    table, starts = [], []
+    table: list[int] = []
+    starts: list[int] = []
     for column in kept:
         starts.append(len(table))
         table += [MISSING, *column]

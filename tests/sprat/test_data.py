@@ -193,9 +193,9 @@ def test_mistakes_are_named_with_their_fix(make: "object", says: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "x", "y"),
     [
-        ((1, 2), 1, 2),
-        ([1, 2], 1, 2),
-        ((1,), 1, None),
+        (([1], 2), [1], 2),
+        ([[1], 2], [1], 2),
+        (([1],), [1], None),
         (sp.Batch(1, 2), 1, 2),
         ({"a": 1}, {"a": 1}, None),
     ],

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from sprat.blocks.base import Block, check_tensor
 from sprat.errors import BlockError
+from sprat.ragged import Ragged
 
 _MOCK_WORDS = ("small", "fish", "near", "the", "shore", "and", "large", "ones", "out", "deep")
 
@@ -84,6 +85,8 @@ class Tokens(Block):
 
     def check(self, values: Any) -> None:
         """Refuse other types and axes, and indices outside the vocabulary."""
+        if isinstance(values, Ragged):  # as a data set keeps it; a loader makes rectangles of it
+            values = values.values[None]
         check_tensor(self, values, axes=2)
         if values.dtype != torch.int64:
             raise BlockError(

@@ -1,0 +1,130 @@
+"""Which samples are held out for validation: at random, by class, by time or by group."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sprat.errors import DataError
+from sprat.shapes import Bool
+
+
+class Splits(NamedTuple):
+    """The part to learn from and the part to check with."""
+
+    train: Any
+    valid: Any
+
+
+def check_share(valid: Any, total: int) -> int:
+    """How many samples a share or a number of them is.
+
+    Raises:
+        DataError: it is neither.
+    """
+    if not isinstance(valid, (int, float)) or not math.isfinite(valid):
+        raise DataError(
+            f"valid={valid!r} is neither a share nor a number of samples.",
+            fix="give a share between 0 and 1, or a number below the number of samples",
+        )
+    return max(0, valid if isinstance(valid, int) else round(valid * total))
+
+
+def stratified(order: Tensor, classes: Tensor, share: float) -> Tensor:
+    """The indices to hold out, the same share of every class.
+
+    Args:
+        order: all indices in random order, (N,).
+        classes: of each sample, in the data's order, (N,).
+        share: to hold out, 0…1.
+
+    Raises:
+        DataError: a class would be missing from a part.
+    """
+    shuffled, chosen = classes.cpu()[order], []
+    for value in classes.unique().tolist():
+        mine = order[shuffled == value]
+        size = round(share * len(mine))
+        if not 0 < size < len(mine):
+            raise DataError(
+                f"Label {value} has {len(mine)} samples; {share:.0%} of them leaves "
+                "one part without it.",
+                fix="hold out another share, or drop the rare label with data.filter",
+            )
+        chosen.append(mine[:size])
+    return torch.cat(chosen)
+
+
+def latest(times: Tensor, size: int) -> Bool[Tensor, " samples"]:
+    """True for the last `size` samples in time, and for what is as late as the first of them.
+
+    So nothing is learnt from the hours in which, or after which, the model is measured.
+    """
+    if size < 1:
+        return torch.zeros(len(times), dtype=torch.bool)
+    border = times.sort().values[-min(size, len(times))]
+    return times >= border
+
+
+def whole_groups(
+    groups: Tensor, size: int, *, generator: torch.Generator | None
+) -> Bool[Tensor, " samples"]:
+    """True for the samples of random groups, of as many as come nearest to `size` samples."""
+    values, member, counts = groups.unique(return_inverse=True, return_counts=True)
+    order = torch.randperm(len(values), generator=generator)
+    sums = counts[order].cumsum(0)
+    many = int((sums - size).abs().argmin()) + 1 if size > 0 else 0
+    held = torch.zeros(len(values), dtype=torch.bool)
+    held[order[:many]] = True
+    return held[member]
+
+
+def as_keys(values: Any, total: int, what: str) -> Tensor:
+    """A number for each sample, from a tensor or any sequence: equal where the values are.
+
+    Numbers keep their order, and strings that of the alphabet.
+
+    Raises:
+        DataError: there is not one value a sample.
+    """
+    if not isinstance(values, Tensor):
+        cells = list(values) if isinstance(values, Sequence) or hasattr(values, "__iter__") else []
+        if all(isinstance(cell, (int, float)) for cell in cells):
+            values = torch.tensor(cells, dtype=torch.float64)
+        else:
+            place = {value: i for i, value in enumerate(sorted(set(cells)))}
+            values = torch.tensor([place[cell] for cell in cells])
+    if values.shape != (total,):
+        raise DataError(
+            f"{what} has shape {tuple(values.shape)}; ({total},) was expected.",
+            fix="give one value for each sample, in the data's order",
+        )
+    return values.cpu()
+
+
+def refuse_missing_classes(
+    held: Tensor, targets: Any, names: Sequence[str] | None, fix: str
+) -> None:
+    """Refuse a split in which a class that the data has is missing from a part.
+
+    Raises:
+        DataError: naming the class, the part, and how many samples of it there are.
+    """
+    is_label = isinstance(targets, Tensor) and targets.dtype == torch.int64 and targets.ndim == 1
+    if not is_label or names is None:
+        return
+    targets = targets.cpu()
+    counts = targets.bincount(minlength=len(names))
+    for part, mask in (("training", ~held), ("validation", held)):
+        here = targets[mask].bincount(minlength=len(names))
+        missing = ((here == 0) & (counts > 0)).nonzero()[:, 0].tolist()
+        if missing:
+            label = missing[0]
+            name = names[label] if label < len(names) else str(label)
+            raise DataError(
+                f"The {part} part has no sample of class {name!r}, of which the data has "
+                f"{int(counts[label])}.",
+                fix=f"{fix}, or allow_missing=True if that is what you want",
+            )
