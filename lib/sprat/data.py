@@ -74,6 +74,12 @@ class Batch:
         return count(self.x)
 
 
+class Encoded(Batch):
+    """A batch that the task has encoded already: whoever works ahead of the step makes these."""
+
+    __slots__ = ()
+
+
 class Data:
     """Inputs and their targets, in memory.
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sprat import fitting, inference, lr_find
 from sprat.callbacks import Callback, Cancel, Recorder, ending, in_order, listeners, span
-from sprat.data import Batch
+from sprat.data import Batch, Encoded
 from sprat.device import choose_device, choose_precision
 from sprat.errors import DataError, TaskError
 from sprat.history import History
@@ -227,6 +227,8 @@ class Learner:
     def encode(self, raw: Any) -> Batch:
         """A batch on the learner's device, as the model sees it."""
         batch = Batch.of(raw).to(self.device)
+        if isinstance(raw, Encoded):
+            return batch
         return self.task.encode(batch) if self.task else batch
 
     def loader(self, split: str) -> Any:

@@ -203,21 +203,28 @@ def one_hot_accuracy(
     return (y_hat.argmax(1) == y.argmax(1)).float().mean()
 
 
-def accuracy(y_hat: Float[Tensor, "batch classes"], y: Int[Tensor, " batch"]) -> Float[Tensor, ""]:
+Classes = Int[Tensor, " batch"] | Float[Tensor, "batch classes"]
+"""The right class of each sample; or its shares of classes, of which the largest is meant."""
+
+
+def accuracy(y_hat: Float[Tensor, "batch classes"], y: Classes) -> Float[Tensor, ""]:
     """The share of samples whose largest output is at the right class, 0…1."""
-    return (y_hat.argmax(1) == y).float().mean()
+    return (y_hat.argmax(1) == _largest(y)).float().mean()
+
+
+def _largest(y: Classes) -> Int[Tensor, " batch"]:
+    """After `sprat.MixUp` or `sprat.CutMix` the class of the larger share is the original's."""
+    return y.argmax(1) if y.ndim == 2 else y
 
 
 def top_k_accuracy(
-    y_hat: Float[Tensor, "batch classes"], y: Int[Tensor, " batch"], *, k: int = 5
+    y_hat: Float[Tensor, "batch classes"], y: Classes, *, k: int = 5
 ) -> Float[Tensor, ""]:
     """The share of samples whose right class is among the `k` largest outputs, 0…1."""
-    return (y_hat.topk(k, 1).indices == y[:, None]).any(1).float().mean()
+    return (y_hat.topk(k, 1).indices == _largest(y)[:, None]).any(1).float().mean()
 
 
-def error_rate(
-    y_hat: Float[Tensor, "batch classes"], y: Int[Tensor, " batch"]
-) -> Float[Tensor, ""]:
+def error_rate(y_hat: Float[Tensor, "batch classes"], y: Classes) -> Float[Tensor, ""]:
     """One minus the accuracy, 0…1."""
     return 1 - accuracy(y_hat, y)
 
