@@ -6,7 +6,7 @@ keys by an angle (RoPE, Su et al., 2021); several heads share keys and values (G
 2023); the norm divides by the root mean square only (RMSNorm, Zhang and Sennrich, 2019); and the
 perceptron multiplies two branches (SwiGLU, Shazeer, 2020). No layer has biases.
 
-    model, tokenizer = sprat.models.SmolLM2.load("SmolLM2-135M-Instruct.Q4_1.gguf")
+    model, tokenizer = sprat.models.SmolLM2.load(sprat.datasets.weights("smollm2"))
 """
 
 from pathlib import Path
