@@ -21,7 +21,7 @@ from sprat.shapes import Float
 if TYPE_CHECKING:
     from sprat.learner import Learner
 
-WIDE = 100  # from so many features on, PCA by random projections is faster and as good
+WIDE = 1500  # above so many samples and features, random projections are faster and as good
 
 
 @dataclass(frozen=True)
@@ -182,20 +182,27 @@ def pca(
             fix="give more samples, or fewer axes",
         )
     centred = (values - values.mean(0)).double()
-    if min(values.shape) <= WIDE:
-        _, _, directions = torch.linalg.svd(centred, full_matrices=False)
-        directions = directions[:axes].T  # (features, axes)
-    else:
-        # Halko, Martinsson and Tropp (2011); its random numbers are kept from everybody else.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            _, _, wide = torch.pca_lowrank(centred, q=axes + 10, center=False, niter=7)
-        directions = wide[:, :axes]
+    directions = _directions(centred, axes)
     largest = directions.abs().argmax(0)
     directions = directions * directions[largest, torch.arange(axes)].sign()
     places = centred @ directions
     total = centred.square().sum().clamp(min=1e-300)
     return places.float(), (places.square().sum(0) / total).float()
+
+
+def _directions(centred: Tensor, axes: int) -> Tensor:
+    """The directions of largest spread, orthonormal, (features, axes)."""
+    if min(centred.shape) > WIDE:
+        # Halko, Martinsson and Tropp (2011); its random numbers are kept from everybody else.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            _, _, found = torch.pca_lowrank(centred, q=axes + 10, center=False, niter=7)
+        return found[:, :axes]
+    # The smaller of the two products has the same eigenvalues, which eigh gives in rising order.
+    if centred.shape[1] <= centred.shape[0]:
+        return torch.linalg.eigh(centred.T @ centred)[1][:, -axes:].flip(1)
+    samples = torch.linalg.eigh(centred @ centred.T)[1][:, -axes:].flip(1)
+    return torch.nn.functional.normalize(centred.T @ samples, dim=0)
 
 
 def tsne(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def confident_joint(
-    probabilities: Float[Tensor, "samples classes"], labels: Int[Tensor, " samples"]
+    probabilities: Float[Tensor, "samples classes"], labels: Int[Tensor, " labels"]
 ) -> tuple[Int[Tensor, "given confident"], Int[Tensor, " samples"]]:
     """Count given labels by what the model is confident of.
 
