@@ -1,0 +1,264 @@
+"""Checkpoints: the best models of a fit, and its whole state, from which it goes on exactly.
+
+    runs/first/
+    ├── state-000000120.safetensors   everything, after 120 moves of the weights; see `files`
+    └── best/epoch-003/               weights and config as `sprat.save` writes them
+
+The state holds weights, optimisers, loss scale, history, what callbacks keep, where every source of
+random numbers stands, and how far the fit was, in the middle of an epoch too. Plain data all of it,
+never pickle.
+
+To go on in the middle of an epoch, the loader has to give the batches that are left, in the order
+that it had drawn. So the state also says where the random numbers stood when the phase began: from
+there the loader draws the same order, and what has been seen is skipped.
+"""
+
+import shutil
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from sprat import files
+from sprat.callbacks import Callback
+from sprat.errors import ExportError, TrainingError
+from sprat.export import save
+from sprat.history import History
+from sprat.phases import Phase
+from sprat.snapshot import numbered, random_state, set_random_state
+from sprat.stopping import Monitor
+
+if TYPE_CHECKING:
+    from sprat.learner import Learner
+
+FORMAT = 1
+
+
+class Checkpoint(Callback):
+    """Save while training: the state to go on from, and the best models.
+
+    Args:
+        folder: where to; made if missing.
+        every: save the state after so many training steps too, not only after every epoch.
+        keep: how many states to keep, the newest.
+        best: how many of the best models to keep, in ``folder/best``; read one with `sprat.load`.
+        monitor: the column of the history that says which is best.
+        better: ``"lower"`` or ``"higher"``; by default as the name says, see `Monitor`.
+
+    Raises:
+        TrainingError: a number is below what makes sense, or `better` is neither.
+    """
+
+    after: ClassVar = (Callback,)  # it saves what the others have become
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        every: int | None = None,
+        keep: int = 2,
+        best: int = 0,
+        monitor: str = "valid_loss",
+        better: str | None = None,
+    ) -> None:
+        if keep < 1 or best < 0 or (every is not None and every < 1):
+            raise TrainingError(
+                f"Checkpoint got every={every}, keep={keep}, best={best}.",
+                fix="give every and keep of 1 or more, best of 0 or more",
+            )
+        self.folder, self.every, self.keep, self.best = Path(folder), every, keep, best
+        self.monitor = Monitor(monitor, better)
+        self.steps = 0
+        self.scores: list[tuple[float, str]] = []
+
+    def fit_begin(self, learn: "Learner") -> None:
+        """Refuse a folder where a training that went further left its states.
+
+        Raises:
+            TrainingError: with what to do instead.
+        """
+        self.steps, self.scores = 0, []
+        found = states(self.folder)
+        if found and found[-1][0] > learn.moves:
+            raise TrainingError(
+                f"{self.folder} holds the state of a training that went on for "
+                f"{found[-1][0]} steps; this one is at {learn.moves}.",
+                fix=f"go on from there with learn.resume({str(self.folder)!r}), or choose another "
+                "folder",
+            )
+
+    def phase_begin(self, learn: "Learner") -> None:
+        """Note where random numbers stand before the loader draws its order."""
+        if self.every is not None and learn.phase.trains:
+            self.place = random_state(learn)
+
+    def step_end(self, learn: "Learner") -> None:
+        """Save the state, where it is due."""
+        if self.every is not None and learn.phase.trains:
+            self.steps += 1
+            if self.steps % self.every == 0:
+                phase = next(i for i, p in enumerate(learn.phases) if p is learn.phase)
+                self._save(learn, (learn.epoch, phase, learn.step + 1), self.place)
+
+    def epoch_end(self, learn: "Learner") -> None:
+        """Save the state, and the model if it is among the best."""
+        if self.best:
+            self._keep_best(learn)
+        self._save(learn, (learn.epoch + 1, 0, 0), None)
+
+    def _keep_best(self, learn: "Learner") -> None:
+        name = f"epoch-{len(learn.history) - 1:03d}"
+        ranked = sorted([*self.scores, (self.monitor.score(learn), name)], reverse=True)
+        self.scores, dropped = ranked[: self.best], ranked[self.best :]
+        if any(kept == name for _, kept in self.scores):
+            save(learn, self.folder / "best" / name)
+        for _, old in dropped:
+            shutil.rmtree(self.folder / "best" / old, ignore_errors=True)
+
+    def _save(
+        self, learn: "Learner", place: tuple[int, int, int], began: dict[str, Any] | None
+    ) -> None:
+        state = {
+            "format": FORMAT,
+            "part": learn.part,
+            "epochs": learn.epochs,
+            "place": place,
+            "began": began,
+            "moves": learn.moves,
+            "model": dict(learn.model.state_dict()),
+            "optimizers": {name: o.state_dict() for name, o in learn.optimizers.items()},
+            "scaler": learn.scaler.state_dict(),
+            "history": _plain_history(learn.history),
+            "callbacks": {n: c.state_dict() for n, c in numbered(learn.heard).items()},
+            "random": random_state(learn),
+        }
+        files.write(self.folder / f"state-{learn.moves:09d}.safetensors", state)
+        for _, old in states(self.folder)[: -self.keep]:
+            old.unlink(missing_ok=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How many steps it has seen, and which models are the best."""
+        return {"steps": self.steps, "scores": self.scores}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.steps, self.scores = state["steps"], [tuple(s) for s in state["scores"]]
+
+
+def states(folder: Path) -> list[tuple[int, Path]]:
+    """The states in a folder, as ``(moves, file)``, the newest last."""
+    found = folder.glob("state-*.safetensors")
+    return sorted((int(path.stem.removeprefix("state-")), path) for path in found)
+
+
+def take_up(learn: "Learner", folder: Path, *, missing_ok: bool) -> "Resumed | None":
+    """Put the newest state of a folder into a learner; `Learner.resume` is this."""
+    found = states(folder)
+    if not found:
+        if missing_ok:
+            return None
+        raise ExportError(
+            f"There is no state in {folder}.",
+            fix="train with callbacks=[sprat.Checkpoint(folder)], or pass missing_ok=True",
+        )
+    path = found[-1][1]
+    state = files.read(path)
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise ExportError(
+            f"{path} is of another format than {FORMAT}.", fix="update sprat: pip install -U sprat"
+        )
+    try:
+        learn.model.load_state_dict(state["model"])
+    except RuntimeError as error:
+        raise ExportError(
+            f"The weights in {path} don't fit {type(learn.model).__name__}: "
+            f"{str(error).splitlines()[-1].strip()}",
+            fix="build the learner as the one that was interrupted",
+        ) from None
+    columns = state["history"]
+    learn.history = History(columns["rows"], columns["losses"].tolist(), columns["lrs"].tolist())
+    learn.moves = state["moves"]
+    learn.resumed = Resumed(path, state)
+    return learn.resumed
+
+
+def _plain_history(history: History) -> dict[str, Any]:
+    """As tensors, which are smaller than numbers in JSON and as exact."""
+    losses, lrs = (torch.tensor(v, dtype=torch.float64) for v in (history.losses, history.lrs))
+    return {"rows": history.rows, "losses": losses, "lrs": lrs}
+
+
+class Resumed:
+    """Where an interrupted fit stood. The next fit goes on from there.
+
+    Args:
+        path: the file that it was read from.
+        state: what stands in it.
+    """
+
+    def __init__(self, path: Path, state: dict[str, Any]) -> None:
+        self.path, self.state = path, state
+        self.epoch, self.phase, self.step = state["place"]
+        self.epochs, self.part = state["epochs"], state["part"]
+        self.active = False  # between `Learner.resume` and the fit that goes on it changes nothing
+
+    def __repr__(self) -> str:
+        step = f", before step {self.step}" if self.step else ""
+        return f"Resumed(epoch {self.epoch} of {self.epochs}{step}; {self.path})"
+
+    def plan(self, learn: "Learner") -> Iterator[tuple[int, tuple[Phase, ...]]]:
+        """The epochs that are left, with the phases that are left of each.
+
+        Raises:
+            TrainingError: the fit is not the one that was interrupted.
+        """
+        if learn.part < self.part:
+            return  # of `fine_tune` the first fit, which had been finished
+        if (learn.part, learn.epochs) != (self.part, self.epochs):
+            raise TrainingError(
+                f"The fit that is taken up has {self.epochs} epochs; this one has {learn.epochs}.",
+                fix="call the same method with the same arguments as the one that was interrupted; "
+                "it does what is left",
+            )
+        self._restore_optimizers(learn)
+        if not self.step:  # at the seam of two epochs nothing has begun
+            self._restore_callbacks(learn)
+            set_random_state(learn, self.state["random"])
+            learn.resumed = None
+        self.active = True
+        for epoch in range(self.epoch, learn.epochs):
+            yield epoch, learn.phases[self.phase if epoch == self.epoch else 0 :]
+
+    def batches(self, learn: "Learner", phase: Phase) -> Iterator[tuple[int, Any]]:
+        """The batches that are left of the phase in which training was interrupted."""
+        learn.resumed = None
+        set_random_state(learn, self.state["began"])
+        left = iter(enumerate(learn.loader(phase.split)))
+        next(islice(left, self.step, self.step), None)  # draws the order and skips what was seen
+        self._restore_callbacks(learn)
+        set_random_state(learn, self.state["random"])
+        return left
+
+    def _restore_optimizers(self, learn: "Learner") -> None:
+        try:
+            for name, state in self.state["optimizers"].items():
+                learn.optimizers[name].load_state_dict(state)
+            learn.scaler.load_state_dict(self.state["scaler"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise ExportError(
+                f"The optimisers in {self.path} are not the learner's: {error}.",
+                fix="build the learner as the one that was interrupted",
+            ) from None
+
+    def _restore_callbacks(self, learn: "Learner") -> None:
+        here = numbered(learn.heard)
+        for name, state in self.state["callbacks"].items():
+            if name in here:
+                here[name].load_state_dict(state)
+            elif state and not name.startswith(Checkpoint.__name__):  # it only looks on
+                raise TrainingError(
+                    f"The interrupted fit had the callback {name}; this one has not.",
+                    fix="pass the same callbacks",
+                )

@@ -1,0 +1,145 @@
+"""The recorder: what every fit leaves in the history, without ever waiting for the device."""
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from sprat.callbacks import Callback
+from sprat.errors import TrainingError
+
+if TYPE_CHECKING:
+    from sprat.learner import Learner
+
+_STACKED_AT_ONCE = 1024
+
+
+class Column:
+    """One named number, a value a step, left on its device until somebody reads it."""
+
+    def __init__(self) -> None:
+        self.values: list[Tensor] = []  # tensors with no axes
+        self.stacked: list[Tensor] = []  # many of them in one: a tensor of its own costs 0.5 KB
+        self.sizes: list[int] = []  # samples that each value is the mean of
+
+    def add(self, value: Tensor, size: int) -> None:
+        """Take in the mean over `size` samples."""
+        self.values.append(value.detach() if value.requires_grad else value)
+        self.sizes.append(size)
+        if len(self.values) == _STACKED_AT_ONCE:
+            self._stack()
+
+    def read(self) -> list[float]:
+        """All values. Waits for the device."""
+        self._stack()
+        return [value for part in self.stacked for value in part.tolist()]
+
+    def _stack(self) -> None:
+        if self.values:
+            self.stacked.append(torch.stack(self.values).float())
+            self.values = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """The values so far, for a checkpoint."""
+        self._stack()
+        return {"values": torch.cat(self.stacked), "sizes": torch.tensor(self.sizes)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.values, self.stacked = [], [state["values"]]
+        self.sizes = state["sizes"].tolist()
+
+
+class Recorder(Callback):
+    """Keep the history: losses by step, and the means of every named number by epoch.
+
+    A step costs it a look at what was named and two entries in a list. Sums are taken once a phase.
+    """
+
+    reads: ClassVar = {"loss", "y_hat", "lr", "batch"}
+    writes: ClassVar = {"metrics", "history"}
+
+    def epoch_begin(self, learn: "Learner") -> None:
+        """Start a row."""
+        self.row: dict[str, float] = {"epoch": learn.epoch}
+
+    def phase_begin(self, learn: "Learner") -> None:
+        """Forget the means of the phase before."""
+        self.columns: dict[str, Column] = {}
+        self.lrs: list[float] = []
+        self.measured = learn.phase.measures
+        for metric in learn.metrics:
+            metric.reset()
+
+    def step_end(self, learn: "Learner") -> None:
+        """Take one step in."""
+        state, batch = learn.state, learn.batch
+        size = len(batch)
+        for name, value in state.items():
+            if isinstance(value, Tensor) and value.ndim == 0:
+                column = self.columns.get(name)
+                if column is None:
+                    column = self.columns[name] = Column()
+                column.add(value, size)
+        if learn.phase.trains:
+            self.lrs.append(learn.lr)
+        if self.measured and "y_hat" in state and batch.y is not None:
+            for metric in learn.metrics:
+                metric.update(state["y_hat"], batch.y)
+
+    def phase_end(self, learn: "Learner") -> None:
+        """Write the phase's means into the row.
+
+        Raises:
+            TrainingError: the training loss is not finite.
+        """
+        name = learn.phase.name
+        read = {key: column.read() for key, column in self.columns.items()}
+        for key, values in read.items():
+            sizes = self.columns[key].sizes
+            total = sum(value * size for value, size in zip(values, sizes, strict=True))
+            self.row[f"{name}_{key}"] = total / max(1, sum(sizes))
+        if self.measured:
+            for metric in learn.metrics:
+                if not math.isnan(value := metric.value()):
+                    self.row[metric.name] = value
+        if learn.phase.trains:
+            losses = read.get("loss", [])
+            learn.history.losses.extend(losses)
+            learn.history.lrs.extend(self.lrs)
+            _refuse_infinite(losses, name, learn.epoch)
+
+    def epoch_end(self, learn: "Learner") -> None:
+        """Add the row to the history."""
+        learn.history.rows.append(self.row)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The row and the columns so far."""
+        columns = {name: column.state_dict() for name, column in self.columns.items()}
+        lrs = torch.tensor(self.lrs, dtype=torch.float64)
+        return {"row": self.row, "columns": columns, "lrs": lrs}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.row, self.lrs, self.columns = dict(state["row"]), state["lrs"].tolist(), {}
+        for name, column in state["columns"].items():
+            self.columns[name] = Column()
+            self.columns[name].load_state_dict(column)
+
+
+def _refuse_infinite(losses: list[float], phase: str, epoch: int) -> None:
+    wrong = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
+    if wrong is None:
+        return
+    found = f"The {phase} loss of epoch {epoch} is {losses[wrong]} from step {wrong} on: "
+    if wrong == 0 and epoch == 0:
+        raise TrainingError(
+            found + "before the weights have moved once.",
+            fix="look for values that are not finite in the data: x.isfinite().all()",
+        )
+    raise TrainingError(
+        found + "training has diverged.",
+        fix="use a lower lr (learn.lr_find() suggests one), or callbacks=[GradientClip(1)]; "
+        "and look for values that are not finite in the data",
+    )

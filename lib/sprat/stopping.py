@@ -1,0 +1,104 @@
+"""Ending training when it no longer helps, and which of two numbers is the better one."""
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from sprat.callbacks import Callback, Cancel
+from sprat.errors import TrainingError
+
+if TYPE_CHECKING:
+    from sprat.learner import Learner
+
+_SMALL_IS_GOOD = ("loss", "error", "rate", "mae", "mse", "rmse", "perplexity", "distance")
+
+
+class Monitor:
+    """One column of the history, and which way it should go.
+
+    Args:
+        name: the column, ``"valid_loss"`` or a metric.
+        better: ``"lower"`` or ``"higher"``; by default lower where the name ends with loss, error,
+            rate, mae, mse, rmse, perplexity or distance, and else higher.
+
+    Raises:
+        TrainingError: `better` is neither.
+    """
+
+    def __init__(self, name: str, better: str | None = None) -> None:
+        if better not in (None, "lower", "higher"):
+            raise TrainingError(f"better is {better!r}.", fix='use "lower" or "higher"')
+        small = name.endswith(_SMALL_IS_GOOD) if better is None else better == "lower"
+        self.name, self.sign = name, -1.0 if small else 1.0
+
+    def score(self, learn: "Learner") -> float:
+        """The newest value, larger for better; −∞ where it is not a number.
+
+        Raises:
+            TrainingError: no phase or metric gives this number.
+        """
+        row = learn.history.rows[-1]
+        if self.name not in row:
+            raise TrainingError(
+                f"The history has no {self.name!r}, only {', '.join(row)}.",
+                fix="name one of these; valid_… needs validation data",
+            )
+        value = self.sign * row[self.name]
+        return -math.inf if math.isnan(value) else value
+
+
+class EarlyStopping(Callback):
+    """End the fit when a number has not become better for some epochs.
+
+    Source: Prechelt, "Early Stopping — But When?" (1998).
+
+    Args:
+        monitor: the column of the history to watch.
+        patience: how many epochs in a row may bring nothing better.
+        min_delta: how much better counts, in the number's own units.
+        better: ``"lower"`` or ``"higher"``; by default as the name says, see `Monitor`.
+
+    Raises:
+        TrainingError: `patience` is below 1, or `better` is neither.
+    """
+
+    reads: ClassVar = {"history"}
+
+    def __init__(
+        self,
+        monitor: str = "valid_loss",
+        *,
+        patience: int = 3,
+        min_delta: float = 0.0,
+        better: str | None = None,
+    ) -> None:
+        if patience < 1:
+            raise TrainingError(f"patience is {patience}.", fix="give 1 or more epochs")
+        self.monitor, self.patience, self.min_delta = Monitor(monitor, better), patience, min_delta
+        self.best, self.waited = -math.inf, 0
+
+    def fit_begin(self, learn: "Learner") -> None:
+        """Start afresh."""
+        self.best, self.waited = -math.inf, 0
+
+    def epoch_begin(self, learn: "Learner") -> None:
+        """End a fit that was taken up after it had been ended here."""
+        if self.waited >= self.patience:
+            raise Cancel("fit")
+
+    def epoch_end(self, learn: "Learner") -> None:
+        """Compare, and cancel the fit where patience is at its end."""
+        score = self.monitor.score(learn)
+        if score > self.best + self.min_delta:
+            self.best, self.waited = score, 0
+            return
+        self.waited += 1
+        if self.waited >= self.patience:
+            raise Cancel("fit")
+
+    def state_dict(self) -> dict[str, Any]:
+        """The best so far and how long ago it was."""
+        return {"best": self.best, "waited": self.waited}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.best, self.waited = state["best"], state["waited"]
