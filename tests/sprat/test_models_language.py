@@ -47,7 +47,7 @@ def test_the_published_sizes() -> None:
 
 @pytest.mark.parametrize("cell", TORCHS)
 def test_recurrent_layers_are_torchs(cell: str) -> None:
-    ours, theirs = Recurrent(5, 7, cell), TORCHS[cell](5, 7, batch_first=True)  # type: ignore[arg-type]
+    ours, theirs = Recurrent(5, 7, cell), TORCHS[cell](5, 7, batch_first=True)
     assert count(ours) == count(theirs)
     theirs.load_state_dict({f"{k}_l0": v for k, v in ours.state_dict().items()})
     x = torch.randn(3, 6, 5)
@@ -334,6 +334,7 @@ def test_attention_drops_only_in_training() -> None:
         (lambda: sp.models.GPT(5, width=10, num_heads=3), "can't be shared among 3 heads"),
         (lambda: sp.models.SmolLM2(5, width=10, num_heads=5, num_kv_heads=2), "doesn't divide"),
         (lambda: sp.models.RNNLM(5, num_layers=0), "num_layers=0"),
+        (lambda: sp.models.RNNLM(5, cell="mamba"), "cell='mamba'"),
         (lambda: sp.models.RNNLM(5, weight_drop=1.5), "weight_drop=1.5"),
         (lambda: sharpen(torch.zeros(1, 3), temperature=-1.0), "temperature=-1.0"),
         (lambda: sharpen(torch.zeros(1, 3), top_k=0), "top_k=0"),

@@ -23,7 +23,7 @@ from sprat.errors import TaskError
 from sprat.rows import Rows
 from sprat.shapes import Float, Int, Tensor
 
-Pairs = Int[Tensor, "batch 2"] | Rows
+Pairs = Int[Tensor, "batch columns"] | Rows
 Range = Sequence[float] | None
 
 

@@ -14,7 +14,7 @@ Neither knows in which order nodes are listed, and graphs of one batch never mee
 ``edge_features`` (E, D) or None, ``graph`` (N,) and ``count``.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,8 +23,6 @@ from torch.nn import functional as F
 from sprat.errors import TaskError
 from sprat.graphs import GraphBatch
 from sprat.shapes import Float, Int, Tensor
-
-Readout = Literal["mean", "sum"]
 
 
 def gather(
@@ -82,7 +80,7 @@ class GCN(nn.Module):
         *,
         width: int = 64,
         num_layers: int = 3,
-        readout: Readout = "mean",
+        readout: str = "mean",
     ) -> None:
         super().__init__()
         _check_readout(readout)
@@ -180,7 +178,7 @@ class MPNN(nn.Module):
         num_edge_features: int = 0,
         width: int = 64,
         num_steps: int = 3,
-        readout: Readout = "mean",
+        readout: str = "mean",
     ) -> None:
         super().__init__()
         _check_readout(readout)
@@ -225,7 +223,7 @@ class MPNN(nn.Module):
 
 
 def read_graphs(
-    h: Float[Tensor, "nodes width"], graphs: GraphBatch, readout: Readout
+    h: Float[Tensor, "nodes width"], graphs: GraphBatch, readout: str
 ) -> Float[Tensor, "graphs width"]:
     """One vector a graph: the sum or the mean of its nodes'; 0 for a graph without nodes."""
     total = gather(h, graphs.graph, graphs.count)

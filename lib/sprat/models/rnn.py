@@ -14,7 +14,7 @@ The cell is Elman's (1990), the LSTM (Hochreiter and Schmidhuber, 1997) or the G
 import math
 import warnings
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,7 +24,6 @@ from sprat.errors import TaskError
 from sprat.models.language import look_up
 from sprat.shapes import Float, Int, Tensor
 
-Cell = Literal["rnn", "gru", "lstm"]
 State = list[tuple[Tensor, ...]]
 """For each layer the hidden state (1, B, H), and for an LSTM the cell state (1, B, H) beside it."""
 
@@ -42,7 +41,7 @@ class Recurrent(nn.Module):
     """
 
     def __init__(
-        self, num_inputs: int, num_hiddens: int, cell: Cell = "lstm", weight_drop: float = 0.0
+        self, num_inputs: int, num_hiddens: int, cell: str = "lstm", weight_drop: float = 0.0
     ) -> None:
         super().__init__()
         self.cell, self.num_hiddens, self.weight_drop = cell, num_hiddens, weight_drop
@@ -144,7 +143,7 @@ class RNNLM(nn.Module):
         self,
         vocab_size: int,
         *,
-        cell: Cell = "lstm",
+        cell: str = "lstm",
         width: int = 128,
         num_hiddens: int = 256,
         num_layers: int = 2,
