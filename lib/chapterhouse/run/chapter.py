@@ -31,7 +31,7 @@ class Execution:
     """What came of executing one plan.
 
     `outputs` has one list for each code cell, in order, the injected one included; `injected` is
-    that cell's source, if there is one.
+    that cell's source, if there is one; `notice` tells something about the kernel.
     """
 
     outputs: list[list[dict[str, Any]]]
@@ -43,6 +43,7 @@ class Execution:
     cells: tuple[CellTime, ...] = ()
     used: Used = field(default_factory=Used)
     failure: Failure | None = None
+    notice: str = ""
 
 
 def execute(
@@ -113,6 +114,7 @@ def _execute_in(
     progress: Progress,
     stop: threading.Event,
 ) -> Execution:
+    kernel.warm_up(course)
     # papermill costs more than a second to import: only what executes something pays for it.
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -167,6 +169,7 @@ def _conclude(
         cells=tuple(session.times),
         used=used,
         failure=describe(plan, session, outputs, error) if error is not None else None,
+        notice=session.notice,
     )
 
 

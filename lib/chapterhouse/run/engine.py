@@ -29,7 +29,7 @@ class Session:
     """One execution, shared by whoever started it and the engine that carries it out.
 
     `cells` are the executed cells, also when the execution failed; `at` is the cell that runs,
-    `death` how the kernel ended if it died by itself.
+    `death` how the kernel ended if it died by itself, `notice` why it was not a warm one.
     """
 
     course: Course
@@ -41,6 +41,7 @@ class Session:
     language_info: dict[str, Any] = field(default_factory=dict)
     at: int = 0
     death: str = ""
+    notice: str = ""
 
 
 class ChapterClient(PapermillNotebookClient):
@@ -53,7 +54,7 @@ class ChapterClient(PapermillNotebookClient):
 
     def create_kernel_manager(self) -> Any:
         """Our own manager, whatever kernels this machine has."""
-        self.km = kernel.manager(self.session.room)
+        self.km = kernel.manager(self.session.course, self.session.room)
         return self.km
 
     def start_new_kernel(self, **kwargs: Any) -> None:
@@ -68,6 +69,7 @@ class ChapterClient(PapermillNotebookClient):
                 **kwargs,
             )
         provisioner: Any = self.km.provisioner if self.km else None
+        self.session.notice = provisioner.notice
         self.session.watch.begin(provisioner.process)
 
     def _cleanup_kernel(self) -> None:

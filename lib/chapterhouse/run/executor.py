@@ -14,7 +14,7 @@ from typing import Protocol, TextIO
 
 from chapterhouse.course import Course
 from chapterhouse.errors import ChapterhouseError, CourseError, NotebookError, from_os_error
-from chapterhouse.run import chapter
+from chapterhouse.run import chapter, forkclient
 from chapterhouse.run.cache import Cache
 from chapterhouse.run.chapter import Execution
 from chapterhouse.run.plan import Plan, make_plan, parse_assignments
@@ -57,6 +57,7 @@ class _Work:
     waiting: queue.SimpleQueue[Plan] = field(default_factory=queue.SimpleQueue)
     rows: dict[str, Row] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
+    notices: set[str] = field(default_factory=set)
 
     def end(self, row: Row, story: str = "") -> None:
         """Note and show that a chapter has ended."""
@@ -64,6 +65,12 @@ class _Work:
         self.progress.ended(row)
         if story:
             self.progress.say(story)
+
+    def notice(self, text: str) -> None:
+        """Say something about the whole run, once."""
+        if text and text not in self.notices:
+            self.notices.add(text)
+            self.progress.say(f"notice: {text}")
 
 
 def run_course(
@@ -109,7 +116,8 @@ def run_course(
         stale.sort(key=lambda plan: costs.get(plan.slug, float("inf")), reverse=True)
         if stale:
             work.hashes.take_libraries(course)
-            _run_all(work, stale, jobs)
+            with forkclient.in_use():
+                _run_all(work, stale, jobs)
     report = Report(
         wall_s=round(time.perf_counter() - started, 3),
         rows=tuple(work.rows[slug] for slug in slugs),
@@ -242,6 +250,7 @@ def _execute_one(work: _Work, plan: Plan) -> None:
     )
     if work.stop.is_set():
         return  # whatever it says, it was cut short
+    work.notice(execution.notice)
     run = publish_new(plan, execution, work.course, work.cache)
     if execution.failure is None:
         work.end(Row.of(run, "ran"))

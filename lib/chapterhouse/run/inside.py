@@ -1,8 +1,9 @@
 """What runs inside a chapter's kernel: it dies with its runner, and says what the chapter used.
 
-The kernel is started as ``python -c "from chapterhouse.run.inside import main; main()"``. After the
-last cell the runner asks it, by a silent request, to `report`. This module is imported in the
-chapter's own process, so it needs only the standard library and leaves no name in the notebook.
+The kernel is started as ``python -c "from chapterhouse.run.inside import main; main()"``, or forked
+by `chapterhouse.run.forkserver`. After the last cell the runner asks it, by a silent request, to
+`report`. This module is imported in the chapter's own process, so it needs only the standard
+library and leaves no name in the notebook.
 """
 
 from __future__ import annotations
@@ -24,8 +25,13 @@ _opened: set[str] = set()
 
 
 def main() -> None:
-    """Start the kernel in this process."""
+    """Start a kernel in this new process."""
     die_with(int(os.environ.pop(RUNNER_PID, "0")))
+    start()
+
+
+def start() -> None:
+    """Start a kernel in this process, which is new or was forked from a warmed one."""
     note_opened_files(os.environ.get(ROOT, ""))
     # ipykernel takes descriptor 2 for its own; a copy of it still reaches the runner's log.
     faulthandler.enable(file=os.fdopen(os.dup(2), "w"), all_threads=False)

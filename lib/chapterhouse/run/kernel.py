@@ -1,13 +1,18 @@
 """The kernel of one chapter: this interpreter, a clean room, nothing from the user's settings.
 
+It is forked from a process that has imported what the course's files import at their top, so that
+no chapter waits for torch; the library itself is never among that, for it may change at any time.
+
 It listens on unix sockets in a private folder, so that two runs cannot take each other's port and
 no other user of the machine can connect.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -18,16 +23,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chapterhouse.course import Course
-from chapterhouse.run import inside
+from chapterhouse.run import forkclient, inside
 
 if TYPE_CHECKING:
-    from jupyter_client.manager import AsyncKernelManager
+    from chapterhouse.run.warm import WarmKernelManager
 
-# One thread each: chapters run side by side, and sums come out in the same order every time.
-_THREADS = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
+# One thread each: kernels run side by side, sums come out in the same order every time, and a
+# process with threads cannot be forked safely.
+THREADS = tuple(
+    f"{name}_NUM_THREADS" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
+)
 # Set by a runner or a test around us; a chapter must not see where it runs.
 _HIDDEN = ("PYTEST_CURRENT_TEST", "FORCE_COLOR", "NO_COLOR", "JPY_PARENT_PID", "JPY_SESSION_NAME")
-_MATPLOTLIBRC = "svg.hashsalt: chapterhouse\n"  # else the ids inside an SVG differ each time
+# The same file for every room: matplotlib reads it when it is imported, which is before the fork.
+_MATPLOTLIBRC = Path(__file__).with_name("matplotlibrc")
+# A statement at the top of a module, and the same in the JSON of a notebook.
+_IMPORT = re.compile(r'^(?:\s*")?(?:import|from) ([A-Za-z_][\w.]*)', re.MULTILINE)
+# Packages that do the same wherever they are imported. Others look for a notebook around them as
+# they are imported (tqdm.auto, plotly, matplotlib's inline backend): before the fork is too soon.
+_ANYWHERE = {"numpy", "torch", "matplotlib", "safetensors", "PIL", "scipy", "pandas", "sklearn"}
+# What these import later, in a function, is much of the wait for them.
+_ALSO = {
+    "torch": "torch._dynamo",  # at the first use of an optimizer
+    "matplotlib": "matplotlib.pyplot",
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,6 @@ def room(course: Course) -> Iterator[Room]:
         (folder / "sockets").symlink_to(sockets)
         for name in ("cwd", "ipython"):
             (folder / name).mkdir()
-        (folder / "matplotlibrc").write_text(_MATPLOTLIBRC)
         yield Room(folder, sockets)
     finally:
         if sockets is not None:
@@ -95,12 +113,12 @@ def _sweep(parent: Path) -> None:
 def environment(course: Course, where: Room) -> dict[str, str]:
     """The environment variables of a chapter's kernel."""
     env = {name: value for name, value in os.environ.items() if name not in _HIDDEN}
-    env.update({f"{name}_NUM_THREADS": "1" for name in _THREADS})
+    env.update(dict.fromkeys(THREADS, "1"))
     env.update(
         {
             "PYTHONHASHSEED": "0",
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-            "MATPLOTLIBRC": str(where.folder / "matplotlibrc"),
+            "MATPLOTLIBRC": str(_MATPLOTLIBRC),
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "SOURCE_DATE_EPOCH": "0",
             "IPYTHONDIR": str(where.folder / "ipython"),
@@ -114,23 +132,35 @@ def environment(course: Course, where: Room) -> dict[str, str]:
     return env
 
 
-def manager(where: Room) -> AsyncKernelManager:
+def preload(course: Course) -> list[str]:
+    """The modules that a course's kernels find loaded: of what its files import at their top.
+
+    The standard library is quick, and the course's own library must be read anew by each chapter.
+    """
+    files = [path for library in course.libraries for path in library.rglob("*.py")]
+    names: set[str] = set()
+    for path in [*files, *course.chapters.glob("*.ipynb")]:
+        names.update(_IMPORT.findall(path.read_text(encoding="utf-8", errors="replace")))
+    names = {name for name in names if name.partition(".")[0] in _ANYWHERE}
+    names |= {_ALSO[top] for top in {name.partition(".")[0] for name in names} if top in _ALSO}
+    return sorted(names)
+
+
+def warm_up(course: Course) -> None:
+    """Begin to preload what the kernels of a course need, and return at once."""
+    if not forkclient.unsafe():
+        env = environment(course, Room(Path(), Path()))
+        with contextlib.suppress(forkclient.CannotFork):  # told when a kernel is wanted
+            forkclient.server(sys.executable, preload(course), env)
+
+
+def manager(course: Course, where: Room) -> WarmKernelManager:
     """A manager that starts this very interpreter, whatever kernels are installed elsewhere."""
-    from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
-    from jupyter_client.manager import AsyncKernelManager
+    from chapterhouse.run.warm import WarmKernelManager
 
-    class ThisInterpreter(KernelSpecManager):
-        def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-            start = "from chapterhouse.run.inside import main; main()"
-            return KernelSpec(
-                argv=[sys.executable, "-c", start, "-f", "{connection_file}"],
-                display_name="Python 3",
-                language="python",
-            )
-
-    return AsyncKernelManager(
+    return WarmKernelManager(
+        modules=preload(course),
         kernel_name="python3",
-        kernel_spec_manager=ThisInterpreter(),
         transport="ipc",
         ip=str(where.sockets / "ipc"),
         connection_file=str(where.sockets / "connection.json"),
