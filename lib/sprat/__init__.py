@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         tabular,
         text,
     )
-    from sprat.augment import Augment
+    from sprat.augment import Augment, CutMix, MixUp, RandAugment
     from sprat.blocks import (
         Block,
         Continuous,
@@ -89,7 +89,7 @@ _MODULES = {
     "text",
 }  # fmt: skip
 _NAMES = {
-    "augment": ("Augment",),
+    "augment": ("Augment", "CutMix", "MixUp", "RandAugment"),
     "blocks": (
         "Block",
         "Continuous",

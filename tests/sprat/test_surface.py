@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2] / "lib" / "sprat"
 #: The public names, listed here so that a change of them is seen in a diff.
 NAMES = {
     "DiffusionPhase", "FixMatchPhase", "GANPhase", "MeanTeacherPhase", "PredictPhase",
-    "RolloutPhase", "VAEPhase",
+    "RolloutPhase", "VAEPhase", "CutMix", "MixUp", "RandAugment",
     "Augment", "Batch", "Block", "Callback", "Cancel", "Continuous", "Data", "Encoding",
     "GradientClip", "Graph", "GraphBatch", "Grid", "Guess", "History", "Image", "ImageTensor",
     "Keypoints", "Label", "Labels", "Learner", "Loader", "Mask", "Metric", "Normalize",

@@ -11,8 +11,11 @@ and points.
 
 from sprat.augment.callback import Augment
 from sprat.augment.compose import augment
+from sprat.augment.crops import RandomCrop, RandomResizedCrop
 from sprat.augment.geometry import Affine, Flip, Geometric, Perspective, warp
+from sprat.augment.mix import CutMix, MixUp
 from sprat.augment.pixels import Blur, Colour, Erase, Noise
+from sprat.augment.policy import RandAugment
 from sprat.augment.view import Params, Transform, View
 
 __all__ = [
@@ -20,12 +23,17 @@ __all__ = [
     "Augment",
     "Blur",
     "Colour",
+    "CutMix",
     "Erase",
     "Flip",
     "Geometric",
+    "MixUp",
     "Noise",
     "Params",
     "Perspective",
+    "RandAugment",
+    "RandomCrop",
+    "RandomResizedCrop",
     "Transform",
     "View",
     "augment",

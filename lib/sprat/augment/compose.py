@@ -25,6 +25,8 @@ def augment(
         if isinstance(transform, Geometric):
             # Later transforms act on what earlier ones made, so they stand to the left.
             matrix = params["matrix"] if matrix is None else params["matrix"] @ matrix
+            if transform.size is not None:  # what follows sees the new size
+                view, matrix = warp(view, matrix, transform.size), None
             continue
         if matrix is not None:
             view, matrix = warp(view, matrix), None

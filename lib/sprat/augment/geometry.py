@@ -13,7 +13,13 @@ from sprat.shapes import Float
 
 
 class Geometric(Transform):
-    """A transform that moves pixels: its parameters are a matrix a sample."""
+    """A transform that moves pixels: its parameters are a matrix a sample.
+
+    Attributes:
+        size: (height, width) in pixels of what it makes; None keeps the picture's.
+    """
+
+    size: tuple[int, int] | None = None
 
     @abstractmethod
     def matrices(self, view: View, generator: torch.Generator | None) -> Float[Tensor, "batch 3 3"]:
@@ -25,21 +31,27 @@ class Geometric(Transform):
 
     def apply(self, view: View, params: Params) -> View:
         """Move everything."""
-        return warp(view, params["matrix"])
+        return warp(view, params["matrix"], self.size)
 
 
-def warp(view: View, matrix: Float[Tensor, "batch 3 3"]) -> View:
+def warp(
+    view: View, matrix: Float[Tensor, "batch 3 3"], size: tuple[int, int] | None = None
+) -> View:
     """Move pictures, masks and points by one matrix a sample.
 
     Pictures are sampled bilinearly and masks by the nearest pixel; what comes from outside is 0.
+
+    Args:
+        view: what is moved.
+        matrix: where each place goes.
+        size: (height, width) of the result in pixels; by default the picture's.
     """
-    image, height, width = view.image, *view.image.shape[2:]
-    # Each pixel of the result asks where it comes from, hence the inverse.
+    image, (height, width) = view.image, size or view.image.shape[2:]
     y = (torch.arange(height, device=image.device) * 2 + 1) / height - 1
     x = (torch.arange(width, device=image.device) * 2 + 1) / width - 1
     across, down = torch.meshgrid(x, y, indexing="xy")  # (H, W) each
     places = torch.stack([across, down, torch.ones_like(across)], -1)  # (H, W, 3)
-    grid = places.reshape(1, -1, 3) @ torch.linalg.inv(matrix).mT  # (B, H·W, 3)
+    grid = places.reshape(1, -1, 3) @ _backwards(matrix).mT  # (B, H·W, 3)
     grid = (grid[..., :2] / grid[..., 2:]).reshape(-1, height, width, 2).to(image.dtype)
     moved = F.grid_sample(image, grid, mode="bilinear", align_corners=False)
     mask, points = view.mask, view.points
@@ -50,6 +62,17 @@ def warp(view: View, matrix: Float[Tensor, "batch 3 3"]) -> View:
         ahead = F.pad(points, (0, 1), value=1.0) @ matrix.mT  # (B, K, 3)
         points = ahead[..., :2] / ahead[..., 2:]
     return View(moved, mask, points)
+
+
+def _backwards(matrix: Float[Tensor, "batch 3 3"]) -> Float[Tensor, "batch 3 3"]:
+    """The inverse up to a factor, which the division by the last coordinate takes away.
+
+    Each pixel of the result asks where it comes from, hence the inverse. `torch.linalg.inv` makes a
+    GPU's host wait to see whether there is one; the adjugate, of cross products of rows, does not.
+    """
+    a, b, c = matrix.unbind(1)  # the rows, (B, 3) each
+    cross = torch.linalg.cross
+    return torch.stack([cross(b, c), cross(c, a), cross(a, b)], -1)
 
 
 @dataclass(frozen=True)
