@@ -24,7 +24,7 @@ from chapterhouse.site.stage import Staged, stage
 
 _TOOLS = (
     "jupyter-book", "sphinx", "myst-parser", "myst-nb", "sphinx-book-theme", "sphinx-exercise",
-    "sphinx-proof", "sphinxcontrib-bibtex", "django-static-mathjax",
+    "sphinx-proof", "sphinxcontrib-bibtex", "sphinxcontrib-katex", "quickjs",
 )  # fmt: skip
 
 
@@ -114,12 +114,14 @@ def _keys(course: Course, staged: Staged, made: wheel.Wheel) -> dict[str, str]:
     """What the rendered pages and the whole site depend on, each as one hash."""
     own = Path(__file__).parent
     versions = {name: _version(name) for name in _TOOLS}
-    extension = (own / "sphinx_extension.py").read_bytes()
+    extension = b"".join(
+        (own / f"{n}.py").read_bytes() for n in ("sphinx_extension", "mathematics")
+    )
     pages = _digest(staged.files, versions, hashlib.sha256(extension).hexdigest())
     sources = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(
-            [*own.glob("*.py"), *own.parent.glob("exercise/*.py"), *own.parent.glob("*.py")]
+            [*own.rglob("*.py"), *own.parent.glob("exercise/*.py"), *own.parent.glob("*.py")]
         )
     }
     exercises = [

@@ -28,6 +28,7 @@ from chapterhouse.site import (
     wheel,
 )
 from chapterhouse.site.settings import SiteSettings
+from chapterhouse.site.slim import slim
 from chapterhouse.site.stage import Staged
 from chapterhouse.site.wheel import Wheel
 
@@ -35,7 +36,7 @@ from chapterhouse.site.wheel import Wheel
 # icons as a font), maps for debugging the theme, its translations, its own build records.
 _NEEDLESS = re.compile(
     r"(\.map$|fontawesome\.js(\.LICENSE\.txt)?$|/locales/|^\.buildinfo|^_sphinx_design_static/"
-    r"|webpack-macros|thebe)"
+    r"|webpack-macros|thebe|mathjax/)"
 )
 _ICON_SCRIPT = re.compile(
     r"[ \t]*<!-- So that users can add custom icons -->\s*\n?[^\n]*fontawesome\.js[^\n]*\n"
@@ -78,6 +79,7 @@ def assemble(
     built = wheel.build(course, made, folder / "wheels")
     source = colab.wheel_source(site, made, built.read_bytes())
     _notebooks(course, site, staged, rendered, source, folder)
+    slim(folder, site, course.build / "site" / "pictures")
     return folder
 
 

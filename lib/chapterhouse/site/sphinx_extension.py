@@ -1,4 +1,4 @@
-"""A small Sphinx extension: MathJax from an installed package, and pages that call nobody.
+"""A small Sphinx extension: formulas as MathML, and pages that call nobody.
 
 Jupyter Book loads it by ``_config.yml``. It also gives ``{run}``, ``{graded}`` and ``{from-run}`` a
 meaning when somebody runs Jupyter Book on the repository itself, without staging: the page then
@@ -8,8 +8,6 @@ names what would stand there.
 from __future__ import annotations
 
 import hashlib
-import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,12 @@ from docutils import nodes
 from docutils.parsers.rst import Directive, states
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.errors import ExtensionError
 
-# TeX input with the CommonHTML output is all that the pages use of MathJax.
-MATHJAX_PARTS = ("tex-chtml.js", "output/chtml", "input/tex/extensions")
+from chapterhouse.site import mathematics
+
 # These ask other hosts for code as soon as a page uses them; the book does not.
-UNWANTED_ASSETS = ("thebe", "fontawesome")
+# MathJax has nothing to do: formulas are MathML when a page is written.
+UNWANTED_ASSETS = ("thebe", "fontawesome", "mathjax")
 
 
 # The theme's own script decides between light and dark late; until then a page would be drawn in
@@ -64,38 +62,6 @@ def _unstaged_number(
     return [nodes.literal(text=text.partition(":")[0])], []
 
 
-def mathjax_folder() -> Path:
-    """The ``es5`` folder of the installed MathJax.
-
-    Raises:
-        ExtensionError: the package is not installed.
-    """
-    spec = find_spec("mathjax")
-    if spec is not None and spec.origin is not None:
-        folder = Path(spec.origin).parent / "static" / "mathjax" / "es5"
-        if (folder / "tex-chtml.js").is_file():
-            return folder
-    raise ExtensionError(
-        "MathJax is not installed. fix: pip install django-static-mathjax==3.2.2.1, "
-        "or install the extra: pip install -e .[book]"
-    )
-
-
-def _copy_mathjax(app: Sphinx, error: Exception | None) -> None:
-    """Put the parts of MathJax that pages load into the built site."""
-    if error is not None or app.builder.format != "html":
-        return
-    source, target = mathjax_folder(), Path(app.outdir) / "_static" / "mathjax"
-    for part in MATHJAX_PARTS:
-        if (target / part).exists():
-            continue
-        (target / part).parent.mkdir(parents=True, exist_ok=True)
-        if (source / part).is_dir():
-            shutil.copytree(source / part, target / part)
-        else:
-            shutil.copy(source / part, target / part)
-
-
 def _drop_assets(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: nodes.document
 ) -> None:
@@ -119,7 +85,9 @@ def _note_assets(app: Sphinx, config: Config) -> None:
 
     Pages name styles by content: an unwritten page keeps the old name, and browsers the old style.
     """
+    config.html_math_renderer = config.html_math_renderer or "chapterhouse"
     digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest.update(Path(mathematics.__file__).read_bytes())
     for entry in config.html_static_path:
         for path in sorted((Path(app.confdir) / entry).rglob("*")):
             if path.is_file():
@@ -131,11 +99,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx."""
     app.add_config_value("chapterhouse_colab_prefix", "", "html", [str])
     app.add_config_value("chapterhouse_assets", "", "html", [str])
+    mathematics.add_to(app)
     app.connect("config-inited", _note_assets)
     app.add_js_file(None, body=EARLY_THEME, priority=1)
     app.add_directive("graded", Unstaged)
     app.add_directive("from-run", Unstaged)
     app.add_role("run", _unstaged_number)
     app.connect("html-page-context", _drop_assets, priority=900)
-    app.connect("build-finished", _copy_mathjax)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
