@@ -145,7 +145,7 @@ class Perplexity(Tokenwise):
     def value(self) -> float:
         """The perplexity so far, at least 1."""
         mean = self.mean()
-        return math.exp(mean) if mean < 700 else math.inf  # beyond, a float overflows
+        return math.inf if mean > 700 else math.exp(mean)  # beyond, a float overflows
 
 
 class TokenAccuracy(Tokenwise):

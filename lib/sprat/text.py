@@ -58,6 +58,9 @@ class Tokenizer(Encoding):
         """How many pieces there are, marks and padding among them."""
         return len(self.pieces)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.size} pieces{', marked' * self.marked})"
+
     def block(self, block: Block) -> Block | None:
         """`Text` becomes `Tokens`."""
         return Tokens(self.size, PADDING, self.pieces) if isinstance(block, Text) else None
@@ -95,7 +98,7 @@ class Tokenizer(Encoding):
         return target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Characters(Tokenizer):
     """A piece for each character of an alphabet; others are spelled in bytes.
 
@@ -137,7 +140,7 @@ class Characters(Tokenizer):
         return _text(_spelled(i, self.alphabet) for i in indices)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Words(Tokenizer):
     """A piece for each of the commonest words, with the space before it; others become one piece.
 
@@ -193,7 +196,7 @@ class Words(Tokenizer):
         return "".join(self.pieces[i] for i in indices)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BytePairs(Tokenizer):
     """Pieces made by joining, again and again, the two neighbours that stand together most often.
 
@@ -289,17 +292,23 @@ def load(path: str | Path) -> Tokenizer:
         config = json.loads(Path(path).read_text(encoding="utf-8"))
         version, kind = config.pop("format"), kinds[config.pop("type")]
         if version == FORMAT:
-            return kind(**config)
+            return kind(**{name: _tuples(value) for name, value in config.items()})
     except FileNotFoundError:
         raise DataError(f"{path} is missing.", fix="save one with tokenizer.save(path)") from None
     except (ValueError, TypeError, KeyError, AttributeError, TaskError) as error:
         raise DataError(
-            f"{path} holds no tokeniser: {error!r}.", fix="save it again with tokenizer.save(path)"
+            f"{path} holds no tokeniser ({type(error).__name__}: {str(error)[:80]}).",
+            fix="save it again with tokenizer.save(path)",
         ) from None
     raise DataError(
         f"{path} has format {version!r}; this version reads {FORMAT}.",
         fix="update sprat: pip install -U sprat",
     )
+
+
+def _tuples(value: Any) -> Any:
+    """JSON knows lists only; what a tokeniser holds never changes."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def _strings(texts: Iterable[str]) -> list[str]:
