@@ -3,17 +3,18 @@
 The methods of `Learner` by these names are these functions.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from sprat.callbacks import Recorder
 from sprat.data import Batch
-from sprat.errors import TaskError
+from sprat.errors import TaskError, TrainingError
 from sprat.loader import as_loader, first_batch
 from sprat.phases import Phase, ValidPhase
+from sprat.recorder import Recorder
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -36,22 +37,36 @@ def predict(learn: "Learner", x: Any) -> Any:
 
 
 @torch.no_grad()
-def predictions(learn: "Learner", data: Any = None) -> tuple[Tensor, Any]:
+def predictions(
+    learn: "Learner", data: Any = None, *, tta: int | Sequence[Callable[[Any], Any]] = ()
+) -> tuple[Tensor, Any]:
     """Outputs and targets of every sample, in order, on the CPU.
+
+    With `tta` (test-time augmentation) the model sees every sample several times, as it is and
+    changed, and its raw outputs are averaged: for logits that is the geometric mean of the
+    probabilities. Source: Krizhevsky et al., "ImageNet Classification with Deep Convolutional
+    Neural Networks" (2012), section 4.1.
 
     Args:
         learn: what predicts.
         data: a `Data` or a loader; by default the validation part.
+        tta: functions from encoded inputs (batch, …) to changed ones, each used once, such as
+            ``[lambda x: x.flip(-1)]``; or how often the learner's `Augment` changes them.
 
     Returns:
         ``(y_hat, y)``: raw outputs (N, …) in float32, and encoded targets (N, …) or None.
+
+    Raises:
+        TrainingError: `tta` is a number and the learner has no `Augment`, or it is below 0.
     """
+    views = _views(learn, tta)
     learn.model.eval()
     outputs, targets = [], []
-    for raw in _loader(learn, data):
+    for raw in getattr(loader := _loader(learn, data), "whole", loader):
         batch = learn.encode(raw)
         with learn.autocast():
-            outputs.append(learn.model(batch.x).float().cpu())
+            seen = [learn.model(view(batch)).float() for view in views]
+        outputs.append((seen[0] if len(seen) == 1 else torch.stack(seen).mean(0)).cpu())
         targets.append(batch.y)
     known = all(isinstance(y, Tensor) for y in targets)
     return torch.cat(outputs), torch.cat(targets).cpu() if known else None
@@ -127,6 +142,24 @@ def export(learn: "Learner", folder: str | Path) -> Path:
     from sprat.export import save
 
     return save(learn, folder)
+
+
+def _views(learn: "Learner", tta: int | Sequence[Callable[[Any], Any]]) -> list[Any]:
+    """From a batch to each of the inputs that the model is to see, first those as they are."""
+    as_it_is = [lambda batch: batch.x]
+    if not isinstance(tta, int):
+        return [*as_it_is, *(lambda batch, change=change: change(batch.x) for change in tta)]
+    if tta == 0:
+        return list(as_it_is)
+    from sprat.augment import Augment
+
+    augment = next((c for c in learn.callbacks if isinstance(c, Augment)), None)
+    if augment is None or tta < 0:
+        raise TrainingError(
+            f"tta is {tta}, and the learner has {'an' if augment else 'no'} Augment.",
+            fix="give 0 or more, and the learner callbacks=[sprat.Augment(...)]; or pass functions",
+        )
+    return [*as_it_is, *[lambda b: augment.changed(learn, b, augment.generator).x] * tta]
 
 
 def _measuring(learn: "Learner") -> Phase:

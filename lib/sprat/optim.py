@@ -1,7 +1,7 @@
 """What an optimiser does in a step, and learning rates that differ from part to part of a model.
 
-A learner has one learning rate, `Learner.lr`. Each parameter group of its optimisers may carry a
-``lr_factor``, the share of that rate which the group gets: 1 where nothing is said. A schedule
+A learner has one learning rate, `Learner.lr`. Each parameter group of its optimisers gets a share
+of it: the ratio at which the groups were made, times its ``lr_factor`` where it has one. A schedule
 moves the one rate, so the groups keep their ratio. `spread_lr` gives the first parts of a model
 small factors and the last part 1: what the first layers learnt elsewhere is worth keeping, and what
 the last ones do is new (Howard and Ruder, "Universal Language Model Fine-tuning for Text
@@ -42,6 +42,8 @@ def descend(learn: "Learner", loss: Tensor, optimizer: torch.optim.Optimizer) ->
 
 def move(learn: "Learner", optimizer: torch.optim.Optimizer) -> None:
     """Let callbacks see the gradients, then move the weights along them."""
+    if learn.group is not None:
+        learn.group.average(optimizer)
     scaler = learn.scaler
     if not scaler.is_enabled():
         learn.emit("backward_end")
@@ -138,20 +140,17 @@ def set_lr(optimizers: Iterable[torch.optim.Optimizer], lr: float) -> None:
     """Give every group its share of the learning rate."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = lr * group["lr_factor"] if "lr_factor" in group else lr
+            group["lr"] = lr * group.get("lr_ratio", 1.0) * group.get("lr_factor", 1.0)
 
 
 def keep_ratios(optimizers: Iterable[torch.optim.Optimizer]) -> None:
-    """Note the shares of groups that were made with different rates, against the first optimiser.
-
-    Groups that have a factor already are left as they are.
-    """
+    """Note at what ratio groups were made, against the first optimiser's last; once a group."""
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     first = next(iter(optimizers), None)
     lr = float(first.param_groups[-1]["lr"]) if first is not None else 0.0
     for group in groups:
-        if "lr_factor" not in group and lr > 0 and float(group["lr"]) != lr:
-            group["lr_factor"] = float(group["lr"]) / lr
+        if "lr_ratio" not in group:
+            group["lr_ratio"] = float(group["lr"]) / lr if lr > 0 else 1.0
 
 
 def spread_lr(
