@@ -71,11 +71,14 @@ def latest(times: Tensor, size: int) -> Bool[Tensor, " samples"]:
 def whole_groups(
     groups: Tensor, size: int, *, generator: torch.Generator | None
 ) -> Bool[Tensor, " samples"]:
-    """True for the samples of random groups, of as many as come nearest to `size` samples."""
+    """True for the samples of random groups, of as many as come nearest to `size` samples.
+
+    One group at least is left to learn from.
+    """
     values, member, counts = groups.unique(return_inverse=True, return_counts=True)
     order = torch.randperm(len(values), generator=generator)
-    sums = counts[order].cumsum(0)
-    many = int((sums - size).abs().argmin()) + 1 if size > 0 else 0
+    sums = counts[order].cumsum(0)[:-1]
+    many = int((sums - size).abs().argmin()) + 1 if size > 0 and len(sums) else 0
     held = torch.zeros(len(values), dtype=torch.bool)
     held[order[:many]] = True
     return held[member]

@@ -1,0 +1,163 @@
+"""Parts of data: by class, by time, by group; and grouping, filtering, shuffling."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import sprat as sp
+from sprat.errors import DataError
+
+
+def numbered(count: int, classes: int = 2) -> sp.Data:
+    return sp.Data(torch.arange(count), torch.arange(count) % classes)
+
+
+def dice(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=40), st.floats(0.1, 0.9))
+def test_by_time_nothing_is_learnt_from_the_future(times: list[int], share: float) -> None:
+    size = round(share * len(times))
+    assume(size > 0 and sorted(times)[-size] > min(times))
+    when = torch.tensor(times)
+    parts = numbered(len(times)).split(share, by_time=times)
+    assert int(when[parts.train.x].max()) < int(when[parts.valid.x].min())
+    assert sorted([*parts.train.x.tolist(), *parts.valid.x.tolist()]) == list(range(len(times)))
+    assert len(parts.valid) >= size
+    assert parts.train.x.tolist() == sorted(parts.train.x.tolist())  # order is kept
+
+
+@given(st.lists(st.sampled_from("abcdefg"), min_size=4, max_size=60), st.integers(0, 1000))
+def test_by_group_no_group_is_in_both_parts(groups: list[str], seed: int) -> None:
+    assume(len(set(groups)) > 1)
+    parts = numbered(len(groups)).split(0.3, by_group=groups, generator=dice(seed))
+    here = {groups[i] for i in parts.train.x.tolist()}
+    there = {groups[i] for i in parts.valid.x.tolist()}
+    assert not here & there
+    assert here | there == set(groups)
+    assert len(parts.train) + len(parts.valid) == len(groups)
+
+
+def test_by_group_comes_near_to_the_share_and_is_random() -> None:
+    groups = torch.arange(1000) // 10
+    drawn = set()
+    for seed in range(5):
+        parts = numbered(1000).split(0.2, by_group=groups, generator=dice(seed))
+        assert abs(len(parts.valid) - 200) <= 5
+        drawn.add(tuple(groups[parts.valid.x].unique().tolist()))
+    assert len(drawn) == 5
+    again = numbered(1000).split(0.2, by_group=groups, generator=dice(4))
+    assert tuple(groups[again.valid.x].unique().tolist()) in drawn
+
+
+def test_a_stratified_split_keeps_shares() -> None:
+    data = sp.Data(torch.arange(100), (torch.arange(100) >= 90).long())
+    parts = data.split(0.2, stratify=True, generator=dice())
+    assert parts.valid.y.bincount().tolist() == [18, 2]
+
+
+def rare() -> sp.Data:
+    """A hundred samples, of which one is of the third class."""
+    y = torch.arange(100) % 2
+    y[7] = 2
+    return sp.Data(torch.arange(100), y, classes=("cat", "dog", "owl"))
+
+
+MISTAKES: dict[str, tuple[Callable[[], Any], str, str]] = {
+    "a class missing": (
+        lambda: rare().split(0.2, generator=dice()), "no sample of class 'owl'", "stratify=True",
+    ),
+    "a class missing by time": (
+        lambda: rare().split(0.2, by_time=torch.arange(100)), "validation part has no", "share",
+    ),
+    "a class of the last hour": (
+        lambda: sp.Data(torch.arange(9), torch.arange(9) // 8, classes=("a", "b")).split(
+            2, by_time=list(range(9))
+        ),
+        "training part has no sample of class 'b', of which the data has 1", "allow_missing",
+    ),
+    "two ways at once": (
+        lambda: rare().split(0.2, stratify=True, by_group=[0] * 100), "not by several", "one of",
+    ),
+    "groups of another length": (
+        lambda: rare().split(0.2, by_group=["a", "b"]), r"by_group has shape \(2,\)", "each sample",
+    ),
+    "times of another length": (
+        lambda: rare().split(0.2, by_time=torch.zeros(3)), r"by_time has shape \(3,\)", "sample",
+    ),
+    "one group": (
+        lambda: numbered(9).split(0.2, by_group=["a"] * 9), "leaves one part empty", "share",
+    ),
+    "one time": (
+        lambda: numbered(9).split(0.2, by_time=[1] * 9), "leaves one part empty", "share",
+    ),
+    "keys of another length": (lambda: numbered(5).group([1, 2]), "2 keys for 5", "each sample"),
+    "columns of unlike length": (
+        lambda: sp.Data((torch.zeros(3), torch.zeros(4))), r"\[3, 4\] samples", "one entry",
+    ),
+    "a number for a batch": (lambda: sp.Batch.of(5), "yields 5, which is no batch", "yield"),
+    "a word for a batch": (lambda: sp.Batch.of("abc"), "yields 'abc', which", "yield"),
+    "nothing for a batch": (lambda: sp.Batch.of(()), "an empty tuple", "yield"),
+    "None for a batch": (lambda: sp.Batch.of(None), "NoneType alone", "yield"),
+    "a sample for a batch": (lambda: sp.Batch.of((torch.tensor(1.0), 2)), "no batch", "yield"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_named_with_their_fix(name: str) -> None:
+    make, says, fix = MISTAKES[name]
+    with pytest.raises(DataError, match=says) as caught:
+        make()
+    assert fix in caught.value.fix
+
+
+def test_a_missing_class_may_be_allowed_and_needs_names_to_be_seen() -> None:
+    assert len(rare().split(0.2, allow_missing=True, generator=dice()).valid) == 20
+    nameless = sp.Data(rare().x, rare().y)
+    assert len(nameless.split(0.2, generator=dice()).valid) == 20
+
+
+def test_a_plain_loader_of_no_batches_is_named_by_the_learner() -> None:
+    learn = sp.Learner(
+        torch.nn.Linear(1, 1), ([3, 4],), loss=torch.nn.functional.mse_loss, progress=False
+    )
+    with pytest.raises(DataError, match="yields 3, which is no batch"):
+        learn.fit(1)
+
+
+def test_groups_by_target_function_and_list() -> None:
+    data = numbered(10, 3)
+    assert {key: part.x.tolist() for key, part in data.group().items()} == {
+        0: [0, 3, 6, 9], 1: [1, 4, 7], 2: [2, 5, 8],
+    }  # fmt: skip
+    halves = data.group(lambda x, y: x >= 5)
+    assert {key: len(part) for key, part in halves.items()} == {False: 5, True: 5}
+    assert list(data.group(["b", "a"] * 5)) == ["a", "b"]
+    assert data.group(["b", "a"] * 5)["a"].x.tolist() == [1, 3, 5, 7, 9]
+
+
+def test_tuples_of_columns_go_through_everything() -> None:
+    rows = sp.Rows(torch.arange(8)[:, None], torch.arange(8.0)[:, None])
+    data = sp.Data((torch.arange(8), rows, list("abcdefgh")), torch.arange(8) % 2)
+    assert len(data) == 8
+    for part in (
+        data.shuffle(generator=dice()),
+        data.filter(lambda x, y: x[0] > 2),
+        data.group()[1],
+        data.split(0.5, generator=dice()).valid,
+        data.take(3),
+        data.map(lambda x: x),
+    ):
+        numbers, table, letters = part.x
+        assert table.categorical[:, 0].tolist() == numbers.tolist()
+        assert letters == [chr(ord("a") + i) for i in numbers.tolist()]
+    (number, row, letter), target = data[5]
+    assert (int(number), len(row), letter, int(target)) == (5, 1, "f", 1)
+    batch = next(iter(sp.Loader(data, 3)))
+    assert len(batch) == 3
+    assert "Rows" in repr(data)
