@@ -9,7 +9,6 @@ at the optimum.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -49,7 +48,7 @@ def fit_constants(
     guess: Mapping[str, float],
     y0: Float[Tensor, "*batch size"],
     times: Float[Tensor, " times"],
-    measured: Float[Tensor, "times *batch columns"],
+    measured: Float[Tensor, "samples *batch columns"],
     *,
     observe: Callable[[Tensor], Tensor] = lambda states: states,
     method: str = "rk4",
@@ -139,6 +138,15 @@ def _descend(
 
 
 def _jacobian(residual: Callable[[Tensor], Tensor], constants: Tensor) -> Tensor:
-    """How each difference changes with each constant, (measurements, constants)."""
-    found: Any = torch.func.jacfwd(residual)(constants)
-    return found.detach()
+    """How each difference changes with each constant, (measurements, constants).
+
+    Constants are few and measurements many, so backpropagation, which is cheap for few outputs, is
+    applied twice: the slope uᵀJ is linear in u, and its gradient for u is a column of J.
+    """
+    with torch.enable_grad():
+        constants = constants.detach().requires_grad_()
+        r = residual(constants)
+        u = torch.zeros_like(r, requires_grad=True)
+        (slope,) = torch.autograd.grad(r, constants, u, create_graph=True)
+        columns = [torch.autograd.grad(part, u, retain_graph=True)[0] for part in slope]
+    return torch.stack(columns, 1)

@@ -11,6 +11,9 @@ from sprat.shapes import Float
 Controller = Callable[[Tensor, Tensor], Tensor]
 """``(t, state)`` to a force, (batch,)."""
 
+Constant = float | Float[Tensor, ""]
+"""A number, or a tensor with no axes where the constant is to be learned."""
+
 
 @dataclass(frozen=True)
 class Pendulum:
@@ -24,9 +27,9 @@ class Pendulum:
         gravity: in m/s².
     """
 
-    length: float = 1.0
-    friction: float = 0.0
-    gravity: float = 9.81
+    length: Constant = 1.0
+    friction: Constant = 0.0
+    gravity: Constant = 9.81
 
     def __call__(self, t: Tensor, state: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch 2"]:
         """d(angle)/dt = velocity; d(velocity)/dt = −g/l · sin(angle) − friction · velocity."""
@@ -58,10 +61,10 @@ class CartPole:
     """
 
     controller: Controller | None = None
-    cart_mass: float = 1.0
-    pole_mass: float = 0.1
-    half_length: float = 0.5
-    gravity: float = 9.81
+    cart_mass: Constant = 1.0
+    pole_mass: Constant = 0.1
+    half_length: Constant = 0.5
+    gravity: Constant = 9.81
 
     def __call__(self, t: Tensor, state: Float[Tensor, "*batch 4"]) -> Float[Tensor, "*batch 4"]:
         """The rates of change of all four."""
