@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         data,
         datasets,
         diffusion,
+        distributed,
         encodings,
         errors,
         graphs,
@@ -84,7 +85,8 @@ if TYPE_CHECKING:
     from sprat.task import Task
 
 _MODULES = {
-    "augment", "blocks", "callbacks", "data", "datasets", "diffusion", "encodings", "errors",
+    "augment", "blocks", "callbacks", "data", "datasets", "diffusion", "distributed",
+    "encodings", "errors",
     "graphs", "interpret", "metrics", "models", "phases", "physics", "schedule", "show", "tabular",
     "text",
 }  # fmt: skip

@@ -79,6 +79,11 @@ class Checkpoint(Callback):
         Raises:
             TrainingError: with what to do instead.
         """
+        if learn.group is not None and learn.group.kind == "fsdp":
+            raise TrainingError(
+                "Checkpoint can't put together the optimiser's state, which FSDP shares out.",
+                fix='use distributed="ddp", or save the weights alone with learn.export(folder)',
+            )
         self.steps, self.scores = 0, []
         found = states(self.folder)
         if found and found[-1][0] > learn.moves:
@@ -114,12 +119,16 @@ class Checkpoint(Callback):
         self.scores, dropped = ranked[: self.best], ranked[self.best :]
         if any(kept == name for _, kept in self.scores):
             save(learn, self.folder / "best" / name)
+        if learn.group is not None and not learn.group.first:
+            return
         for _, old in dropped:
             shutil.rmtree(self.folder / "best" / old, ignore_errors=True)
 
     def _save(
         self, learn: "Learner", place: tuple[int, int, int], began: dict[str, Any] | None
     ) -> None:
+        if learn.group is not None and not learn.group.first:
+            return
         state = {
             "format": FORMAT,
             "part": learn.part,

@@ -1,8 +1,13 @@
-"""Which device to compute on, and in which precision."""
+"""Which device to compute on, with whom, and in which precision."""
+
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from sprat.errors import TrainingError
+
+if TYPE_CHECKING:
+    from sprat.distributed import Group
 
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -28,6 +33,24 @@ def choose_device(device: torch.device | str = "auto") -> torch.device:
             fix='use device="auto" or device="cpu"',
         ) from None
     return chosen
+
+
+def meet(
+    distributed: str | None, device: torch.device | str, optimizer: Any
+) -> "tuple[Group | None, torch.device]":
+    """The processes to train with, if there are any, and the device to compute on.
+
+    Args:
+        distributed: as for `sprat.Learner`; None is this process alone.
+        device: as for `choose_device`.
+        optimizer: what was given as ``optimizer=``; some ways to share work rule some out.
+    """
+    if distributed is None:
+        return None, choose_device(device)
+    from sprat.distributed import join  # few need it, so few load it
+
+    group = join(distributed, device, optimizer=optimizer)
+    return group, group.device
 
 
 def choose_precision(precision: str, device: torch.device) -> torch.dtype | None:

@@ -68,17 +68,20 @@ def save(learn: "Learner", folder: str | Path) -> Path:
     """
     from sprat import __version__
 
-    model = learn.model
+    model, group = learn.model, learn.group
+    weights = _unshared(model if group is None else group.whole(model))
+    if group is not None and not group.first:
+        group.wait()  # until the first process has written
+        return Path(folder)
     config = {
         "format": FORMAT,
         "sprat": __version__,
-        "model": {"name": type(model).__name__, "arguments": getattr(model, "arguments", None)},
+        "model": {"name": _class_of(model), "arguments": getattr(model, "arguments", None)},
         "task": None if learn.task is None else task_config(learn.task),
     }
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
-        weights = _unshared(model)
         text = json.dumps(config, indent=1)
         _whole(target / "weights.safetensors", lambda path: save_file(weights, path))
         _whole(target / "config.json", lambda path: Path(path).write_text(text))
@@ -92,14 +95,24 @@ def save(learn: "Learner", folder: str | Path) -> Path:
             f"The model or the task was built with something that is no plain value: {error}.",
             fix="build it from numbers, words and lists of them",
         ) from None
+    finally:
+        if group is not None:
+            group.wait()
     return target
 
 
-def _unshared(model: nn.Module) -> dict[str, torch.Tensor]:
+def _class_of(model: nn.Module) -> str:
+    """The name of the model's class; FSDP puts one of its own, which starts so, over it."""
+    kinds = [kind for kind in type(model).__mro__ if not kind.__name__.startswith("FSDP")]
+    return kinds[0].__name__
+
+
+def _unshared(model: nn.Module | dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """The weights on the CPU, each with memory of its own; tied weights are written twice."""
     seen: set[int] = set()
     weights = {}
-    for name, value in model.state_dict().items():
+    named = model if isinstance(model, dict) else model.state_dict()
+    for name, value in named.items():
         tensor = value.detach().cpu().contiguous()
         place = tensor.untyped_storage().data_ptr()
         weights[name] = tensor.clone() if place in seen else tensor

@@ -75,7 +75,7 @@ class Recorder(Callback):
     def step_end(self, learn: "Learner") -> None:
         """Take one step in."""
         state, batch = learn.state, learn.batch
-        size = len(batch)
+        size = len(batch) if learn.group is None else learn.group.count(learn)
         for name, value in state.items():
             if isinstance(value, Tensor) and value.ndim == 0:
                 column = self.columns.get(name)
@@ -85,8 +85,11 @@ class Recorder(Callback):
         if learn.phase.trains:
             self.lrs.append(learn.lr)
         if self.measured and "y_hat" in state and batch.y is not None:
+            y_hat, y = state["y_hat"], batch.y
+            if learn.group is not None and learn.metrics:
+                y_hat, y = learn.group.gathered(learn, y_hat), learn.group.gathered(learn, y)
             for metric in learn.metrics:
-                metric.update(state["y_hat"], batch.y)
+                metric.update(y_hat, y)
 
     def phase_end(self, learn: "Learner") -> None:
         """Write the phase's means into the row.
@@ -95,9 +98,12 @@ class Recorder(Callback):
             TrainingError: the training loss is not finite.
         """
         name = learn.phase.name
-        read = {key: column.read() for key, column in self.columns.items()}
-        for key, values in read.items():
-            sizes = self.columns[key].sizes
+        read: dict[str, list[float]] = {}
+        for key, column in self.columns.items():
+            values, sizes = column.read(), column.sizes
+            if learn.group is not None:
+                values, sizes = learn.group.merged(values, sizes)
+            read[key] = values
             total = sum(value * size for value, size in zip(values, sizes, strict=True))
             self.row[f"{name}_{key}"] = total / max(1, sum(sizes))
         if self.measured:

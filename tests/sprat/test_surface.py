@@ -26,7 +26,8 @@ NAMES = {
     "claim", "load", "loss_for", "metrics_for", "record", "save", "save_onnx", "scrub",
 }  # fmt: skip
 MODULES = {
-    "augment", "blocks", "callbacks", "data", "datasets", "diffusion", "encodings", "errors",
+    "augment", "blocks", "callbacks", "data", "datasets", "diffusion", "distributed",
+    "encodings", "errors",
     "graphs", "interpret", "metrics", "models", "phases", "physics", "schedule", "show", "tabular",
     "text",
 }  # fmt: skip
