@@ -94,12 +94,12 @@ class GroupMetrics:
         ax = axes(ax, 5.2, 1.2 + 0.3 * len(self.groups))
         names = [f"{g} ({n})" for g, n in zip(self.groups, self.counts, strict=True)]
         ax.barh(range(len(names)), column, color=BLUE)
-        ax.axvline(self.overall[name], color=RUST, label=f"all: {self.overall[name]:.3g}")
+        ax.axvline(self.overall[name], color=RUST)
         ax.set_yticks(range(len(names)), names)
         ax.invert_yaxis()
         words = name.replace("_", " ")
-        ax.set(xlabel=words, ylabel="group (samples)", title=f"{words.capitalize()} by group")
-        ax.legend(frameon=False)
+        title = f"{words.capitalize()} by group (line: all, {self.overall[name]:.3g})"
+        ax.set(xlabel=words, ylabel="group (samples)", title=title)
         return ax.figure
 
 
@@ -164,8 +164,11 @@ def _groups(learn: "Learner", samples: Data, by: Any, bins: int) -> tuple[tuple[
                 fix="pass by=, for example the name of a column or lambda x, y: ...",
             )
         assert samples.y is not None
-        by = [task.target.classes[i] for i in samples.y.tolist()]
-    elif isinstance(by, str):
+        there = samples.y.cpu().unique()  # in the order of the classes
+        return tuple(task.target.classes[i] for i in there), torch.searchsorted(
+            there, samples.y.cpu()
+        )
+    if isinstance(by, str):
         by = column_of(learn.require_task().input, samples.x, by)
     elif callable(by):
         by = by(samples.x, samples.y)

@@ -31,39 +31,39 @@ class Importance:
 
     Args:
         columns: their names.
-        drops: (columns, repeats): the metric before minus the metric after, so that a column that
-            the model needs has a number above 0 where more is better, and below 0 for a loss.
+        changes: (columns, repeats): the metric after minus the metric before. Shuffling a column
+            that the model needs lowers an accuracy and raises an error.
         metric: its name.
         baseline: the metric with nothing shuffled.
     """
 
     columns: tuple[str, ...]
-    drops: Float[Tensor, "columns repeats"]
+    changes: Float[Tensor, "columns repeats"]
     metric: str
     baseline: float
 
     @property
     def mean(self) -> Float[Tensor, " columns"]:
-        """The mean drop of each column."""
-        return self.drops.mean(1)
+        """The mean change of each column."""
+        return self.changes.mean(1)
 
     @property
     def std(self) -> Float[Tensor, " columns"]:
-        """The standard deviation of each column's drop over the repeats, of the population."""
-        return self.drops.std(1, correction=0)
+        """The standard deviation of each column's change over the repeats, of the population."""
+        return self.changes.std(1, correction=0)
 
     def ranked(self) -> list[tuple[str, float]]:
-        """Columns and their mean drops, the one with the largest effect first."""
+        """Columns and their mean changes, the one with the largest effect first."""
         order = self.mean.abs().argsort(descending=True, stable=True).tolist()
         return [(self.columns[i], float(self.mean[i])) for i in order]
 
     def table(self) -> Table:
         """A row a column, the largest effect first."""
         spread = dict(zip(self.columns, self.std.tolist(), strict=True))
-        rows = [(n, f"{drop:.4f}", f"{spread[n]:.4f}") for n, drop in self.ranked()]
+        rows = [(n, f"{change:+.4f}", f"{spread[n]:.4f}") for n, change in self.ranked()]
         words = self.metric.replace("_", " ")
         caption = f"{words} with nothing shuffled: {self.baseline:.4f}"
-        return Table(("column", f"drop of {words}", "spread"), rows, caption)
+        return Table(("column", f"change of {words}", "spread"), rows, caption)
 
     def __repr__(self) -> str:
         return str(self.table())
@@ -72,7 +72,7 @@ class Importance:
         return self.table()._repr_html_()
 
     def plot(self, ax: Any = None, *, count: int = 20) -> Any:
-        """Draw the mean drops with their spread over the repeats.
+        """Draw the mean changes with their spread over the repeats.
 
         Args:
             ax: matplotlib axes; new ones by default.
@@ -90,7 +90,9 @@ class Importance:
         ax.invert_yaxis()
         words = self.metric.replace("_", " ")
         ax.set(
-            xlabel=f"drop of {words} when shuffled", ylabel="column", title="Permutation importance"
+            xlabel=f"change of {words} when shuffled",
+            ylabel="column",
+            title="Permutation importance",
         )
         return ax.figure
 
@@ -104,7 +106,7 @@ def permutation_importance(
     data: Any = None,
     generator: torch.Generator | None = None,
 ) -> Importance:
-    """Shuffle one column after the other and see how much the metric falls.
+    """Shuffle one column after the other and see how much the metric changes.
 
     Args:
         learn: a learner whose input has columns: `TableRow`, `Continuous`, the channels of `Image`.
@@ -129,13 +131,13 @@ def permutation_importance(
     names = tuple(columns) if columns is not None else tuple(columns_of(block))
     places = [place_of(block, name) for name in names]
     baseline = _value(measure, *outputs_of(learn, samples))
-    drops = torch.zeros(len(names), repeats)
+    changes = torch.zeros(len(names), repeats)
     for i, place in enumerate(places):
         for r in range(repeats):
             order = torch.randperm(len(samples), generator=generator)
             shuffled = Data(permuted(samples.x, place, order), samples.y)
-            drops[i, r] = baseline - _value(measure, *outputs_of(learn, shuffled))
-    return Importance(names, drops, measure.name, baseline)
+            changes[i, r] = _value(measure, *outputs_of(learn, shuffled)) - baseline
+    return Importance(names, changes, measure.name, baseline)
 
 
 def _value(metric: Metric, y_hat: Tensor, y: Any) -> float:

@@ -84,7 +84,7 @@ class Confusion:
         """Precision, recall, F1 (0…1) and the number of true samples, class by class."""
         hits, said, were = self.counts.diagonal(), self.counts.sum(0), self.counts.sum(1)
         rows = _report_rows(self.classes, hits, said, were)
-        caption = f"{self.what} where the truth is the class: support; accuracy {self.accuracy:.3f}"
+        caption = f"accuracy {self.accuracy:.3f}; support is the number of {self.what} of a class"
         return Table(("class", "precision", "recall", "F1", "support"), rows, caption)
 
     def table(self) -> Table:

@@ -20,6 +20,7 @@ def test_by_default_each_true_class(learn: sp.Learner) -> None:
     by_name = dict(zip(("top", "middle", "bottom"), recalls.tolist(), strict=True))
     assert found["accuracy"] == pytest.approx(by_name)
     assert sum(found.counts) == 24
+    assert found.groups == ("top", "middle", "bottom")
     assert found.overall["accuracy"] == pytest.approx(learn.evaluate()["accuracy"])
     assert found.gap("accuracy") == pytest.approx(max(recalls) - min(recalls))
 
