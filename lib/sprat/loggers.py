@@ -5,6 +5,7 @@ They read the history when an epoch or a phase has ended, so a training step pay
 
 import csv
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -57,7 +58,8 @@ def _write(path: Path, names: list[str], rows: list[list[Any]]) -> None:
             writer.writerows(rows)
         beside.replace(path)  # a reader never meets half a file
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise TrainingError(
             f"The log {path} can't be written: {error}.", fix="choose a path that can be written"
         ) from None

@@ -24,7 +24,15 @@ FEW = 64
 MAX_LR = 1e30  # beyond it the weights overflow in the first step, inside of torch
 
 #: What torch raises for a wrong shape, type, device or index, and Python for a wrong value.
-MISTAKES = (RuntimeError, ValueError, TypeError, IndexError, AttributeError, KeyError, AssertionError)
+MISTAKES = (
+    RuntimeError,
+    ValueError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    KeyError,
+    AssertionError,
+)
 
 
 def check_parts(phases: Any, metrics: Any, optimizer: Any) -> None:
@@ -119,10 +127,10 @@ def check_first_step(learn: "Learner") -> None:
     Raises:
         TrainingError: the model can't take the input, or the loss can't take the output.
     """
-    for phase in learn.phases:
-        if len(learn.loader(phase.split)) == 0:
+    for split in {phase.split for phase in learn.phases}:
+        if len(learn.loader(split)) == 0:
             raise DataError(
-                f"The {phase.split} loader has no batches.",
+                f"The {split} loader has no batches.",
                 fix="check the data and its split; with drop_last=True, give a smaller batch_size",
             )
     phase = next((p for p in learn.phases if p.trains), None)
@@ -178,7 +186,7 @@ def shapes(value: Any) -> str:
 def _model_refused(learn: "Learner", batch: Batch, error: Exception) -> TrainingError:
     name, said = type(learn.model).__name__, _first_line(error)
     fix = "build the model for this input (its channels, its size), or change the encodings"
-    if "same device" in said:
+    if "device" in said:
         fix = "keep tensors of your own in buffers (register_buffer), which move with the model"
     elif "dtype" in said or "type" in said:
         fix = "encode the input to the model's type (sprat.ToFloat() for pictures), or x.float()"
@@ -247,9 +255,10 @@ def explain_step(learn: "Learner", error: Exception) -> None:
             fix="give a smaller batch_size, with callbacks=[Accumulate(4)] for the same steps; "
             'or precision="bf16"',
         ) from error
-    if not isinstance(learn.state, dict):
+    if not isinstance(state := learn.state, dict):
+        learn.state = {}
         raise TrainingError(
-            f"{type(learn.phase).__name__}.step returned {shapes(learn.state)}.",
+            f"{type(learn.phase).__name__}.step returned {shapes(state)}.",
             fix="end it with: return learn.update(loss=loss, y_hat=y_hat)",
         ) from error
     if _inside(learn.model, error):
