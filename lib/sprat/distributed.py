@@ -98,6 +98,15 @@ class Group:
         """Whether this process is the one that shows progress and writes files."""
         return self.rank == 0
 
+    def take_in(self, learn: "Learner") -> None:
+        """Share a new learner's weights and loaders.
+
+        Raises:
+            DataError: a plain loader does not share its samples among processes.
+        """
+        self.spread(learn.model)
+        learn.loaders = self.shared(learn.loaders)
+
     @torch.no_grad()
     def spread(self, model: nn.Module) -> None:
         """Give every process the first one's weights, all of them or a part of each."""
