@@ -26,7 +26,7 @@ from chapterhouse.run.plan import Plan
 from chapterhouse.run.record import Run
 from chapterhouse.run.trace import Hashes, Used
 
-FORMAT = 1  # raise it when normalising or assembling changes what a result looks like
+FORMAT = 2  # raise it when normalising or assembling changes what a result looks like
 _KEPT = 8  # results a chapter and profile: enough to go back and forth between a few branches
 _MATTERS = ("parameters", "raises-exception", "skip-execution")
 
@@ -35,7 +35,8 @@ _MATTERS = ("parameters", "raises-exception", "skip-execution")
 class Result:
     """One kept result: all that is needed to make the executed notebook again.
 
-    `cells` has a hash for each code cell, `machine` what `trace.machine` said.
+    `cells` has a hash for each code cell, `machine` what `trace.machine` said, `users` the ids
+    of the cells that used a file.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Result:
     overrides: dict[str, Any]
     machine: dict[str, str]
     used: Used
+    users: dict[str, list[str]]
     outputs: list[list[dict[str, Any]]]
     injected: str | None
     language_info: dict[str, Any]
@@ -57,7 +59,7 @@ class Cache:
 
     def find(self, plan: Plan, hashes: Hashes) -> Result | None:
         """The result that running `plan` now would give again, or None."""
-        before = known_before(plan)
+        before = known_before(plan, trace.machine())
         for path in self._newest_first(plan, f"{before[:16]}-"):
             result = _load(path)
             if result is not None and not changes(plan, result, hashes):
@@ -73,7 +75,7 @@ class Cache:
 
     def keep(self, plan: Plan, result: Result) -> None:
         """Keep one result, and forget the oldest ones of that chapter."""
-        name = f"{known_before(plan)[:16]}-{result.key[:16]}.json"
+        name = f"{known_before(plan, result.machine)[:16]}-{result.key[:16]}.json"
         text = json.dumps(
             {"format": FORMAT, **dataclasses.asdict(result)}, sort_keys=True, ensure_ascii=False
         )
@@ -100,14 +102,14 @@ def cell_hashes(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def known_before(plan: Plan) -> str:
+def known_before(plan: Plan, machine: dict[str, str]) -> str:
     """The part of the key that is known before the chapter runs."""
-    return _sha(FORMAT, cell_hashes(plan), plan.overrides, trace.machine())
+    return _sha(FORMAT, cell_hashes(plan), plan.overrides, machine)
 
 
-def make_key(plan: Plan, used: Used) -> str:
+def make_key(plan: Plan, machine: dict[str, str], used: Used) -> str:
     """The whole key: what was known before, and what the run turned out to use."""
-    return _sha(known_before(plan), dataclasses.asdict(used))
+    return _sha(known_before(plan, machine), dataclasses.asdict(used))
 
 
 def changes(plan: Plan, result: Result, hashes: Hashes) -> list[str]:
@@ -119,7 +121,9 @@ def changes(plan: Plan, result: Result, hashes: Hashes) -> list[str]:
         for name, hash_ in getattr(result.used, kind).items():
             now = hashes.of(name)
             if now != hash_:
-                found.append(f"{name} {'changed' if now else 'is gone'}")
+                found.append(
+                    f"{name} {'changed' if now else 'is gone'}{_by_cells(plan, result, name)}"
+                )
     for name, value in trace.machine().items():
         before = result.machine.get(name, "")
         if before != value:
@@ -129,6 +133,15 @@ def changes(plan: Plan, result: Result, hashes: Hashes) -> list[str]:
         if now != version:
             found.append(f"{name} {version} → {now or 'not installed'}")
     return found
+
+
+def _by_cells(plan: Plan, result: Result, name: str) -> str:
+    """Which cells of the notebook as it is now used a file: `` (used by cells 12, 31)``."""
+    users = set(result.users.get(name, ()))
+    numbers = [str(i) for i, cell in enumerate(plan.notebook.cells, 1) if cell.get("id") in users]
+    if not numbers:
+        return ""
+    return f" (used by cell{'s' if len(numbers) > 1 else ''} {', '.join(numbers)})"
 
 
 def _code_changes(plan: Plan, result: Result) -> list[str]:

@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nbformat import NotebookNode
 
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.run import kernel, normalise
+from chapterhouse.run import kernel, normalise, trace
 from chapterhouse.run.failure import Failure, describe
 from chapterhouse.run.plan import Plan
 from chapterhouse.run.record import CellTime
@@ -31,7 +32,9 @@ class Execution:
     """What came of executing one plan.
 
     `outputs` has one list for each code cell, in order, the injected one included; `injected` is
-    that cell's source, if there is one; `notice` tells something about the kernel.
+    that cell's source, if there is one; `users` maps a file that the chapter used, relative to the
+    course, to the ids of the cells that did; `machine` is where it ran, which may be another one;
+    `notice` tells something about the kernel.
     """
 
     outputs: list[list[dict[str, Any]]]
@@ -42,6 +45,8 @@ class Execution:
     language_info: dict[str, Any] = field(default_factory=dict)
     cells: tuple[CellTime, ...] = ()
     used: Used = field(default_factory=Used)
+    users: dict[str, list[str]] = field(default_factory=dict)
+    machine: dict[str, str] = field(default_factory=lambda: trace.machine())
     failure: Failure | None = None
     notice: str = ""
 
@@ -154,9 +159,10 @@ def _conclude(
     folders = normalise.temporary_folders(room.cwd, room.folder)
     codes = [cell for cell in session.cells if cell.cell_type == "code"]
     outputs = [normalise.clean_outputs(cell.outputs, folders) for cell in codes]
-    used, cpu_s, peak_bytes = Used(), watch.cpu_s, watch.peak_memory_bytes
+    used, users, cpu_s, peak_bytes = Used(), {}, watch.cpu_s, watch.peak_memory_bytes
     if error is None:
         used, report = read_report(room.report, session.course, hashes)
+        users = _users(report["uses"], codes, session.course, used)
         cpu_s = max(cpu_s, report["cpu_s"])
         peak_bytes = max(peak_bytes, report["peak_memory_bytes"])
     return Execution(
@@ -168,9 +174,23 @@ def _conclude(
         language_info=session.language_info,
         cells=tuple(session.times),
         used=used,
+        users=users,
         failure=describe(plan, session, outputs, error) if error is not None else None,
         notice=session.notice,
     )
+
+
+def _users(
+    uses: dict[str, list[int]], cells: list[NotebookNode], course: Course, used: Used
+) -> dict[str, list[str]]:
+    """File relative to the course → the ids of the cells that used it, from their counts."""
+    ran = [cell.id for cell in cells if cell.execution_count]
+    users = {}
+    for path, counts in uses.items():
+        name = Path(path).relative_to(course.root).as_posix()
+        if name in used.libraries or name in used.files:
+            users[name] = [ran[count - 1] for count in counts if count <= len(ran)]
+    return users
 
 
 def _injected(cells: list[NotebookNode]) -> str | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
+from typing import Any
 
 from chapterhouse.course import Course
 
@@ -18,8 +20,11 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
         "parameters, library files, data and environment are as they were is not run again.",
     )
     _add_selection(run)
+    run.add_argument("--jobs", type=int, metavar="N", help="chapters at once (default: one a core)")
     run.add_argument(
-        "--jobs", type=int, metavar="N", help="chapters at once (default: one for each core)"
+        "--scheduler",
+        metavar="ADDRESS",
+        help="run on the workers of this Dask scheduler, such as tcp://192.168.1.5:8786",
     )
     run.add_argument("--force", action="store_true", help="run even what is fresh")
     run.add_argument("--json", action="store_true", help="print one JSON object on stdout")
@@ -57,15 +62,22 @@ def _run(arguments: argparse.Namespace) -> int:
     from chapterhouse.run.executor import run_course
 
     course = Course.find(arguments.course)
-    report = run_course(
-        course,
-        arguments.chapters,
-        profile=arguments.profile,
-        overrides=arguments.parameter,
-        jobs=arguments.jobs,
-        force=arguments.force,
-        screen=sys.stderr if arguments.json else sys.stdout,
-    )
+    with contextlib.ExitStack() as stack:
+        settings: dict[str, Any] = {"jobs": arguments.jobs}
+        if arguments.scheduler:
+            from chapterhouse.run.cluster import connect
+
+            cluster = stack.enter_context(connect(arguments.scheduler))
+            settings = {"jobs": arguments.jobs or cluster.jobs, "execute": cluster}
+        report = run_course(
+            course,
+            arguments.chapters,
+            profile=arguments.profile,
+            overrides=arguments.parameter,
+            force=arguments.force,
+            screen=sys.stderr if arguments.json else sys.stdout,
+            **settings,
+        )
     if arguments.json:
         print(json.dumps(report.as_json(), indent=1))
     return 1 if report.failed else 0

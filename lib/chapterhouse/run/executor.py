@@ -110,7 +110,9 @@ def run_course(
     slugs = [path.stem for path in paths]
     costs = _last_costs(course, profile, slugs)
     with Progress(slugs, costs, screen, jobs=jobs) as progress:
-        work = _Work(course, Cache(course), Hashes(course), progress, execute, force)
+        work = _Work(
+            course, Cache(course), Hashes(course), progress, execute or chapter.execute, force
+        )
         plans = _plan_all(work, paths, profile, parse_assignments(overrides))
         stale = [plan for plan in plans if force or not _reuse(work, plan)]
         stale.sort(key=lambda plan: costs.get(plan.slug, float("inf")), reverse=True)

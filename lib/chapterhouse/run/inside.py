@@ -8,20 +8,28 @@ library and leaves no name in the notebook.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
+import importlib.util
 import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from chapterhouse.run.uses import Uses
 
 RUNNER_PID = "CHAPTERHOUSE_RUNNER_PID"
 ROOT = "CHAPTERHOUSE_ROOT"
 LIBRARIES = "CHAPTERHOUSE_LIBRARIES"
 
 _PR_SET_PDEATHSIG = 1
+_LOOKS = ("open", "os.listdir", "os.scandir")
 _opened: set[str] = set()
+_sought: set[str] = set()  # names in the course's libraries that an import looked for
+_uses = Uses(())
 
 
 def main() -> None:
@@ -32,12 +40,19 @@ def main() -> None:
 
 def start() -> None:
     """Start a kernel in this process, which is new or was forked from a warmed one."""
+    global _uses
+    _uses = Uses(_libraries())
     note_opened_files(os.environ.get(ROOT, ""))
     # ipykernel takes descriptor 2 for its own; a copy of it still reaches the runner's log.
     faulthandler.enable(file=os.fdopen(os.dup(2), "w"), all_threads=False)
-    from ipykernel.kernelapp import launch_new_instance
+    from ipykernel.kernelapp import IPKernelApp
 
-    launch_new_instance()
+    application = IPKernelApp.instance()
+    application.initialize()
+    events = application.kernel.shell.events
+    events.register("pre_run_cell", _uses.begin)
+    events.register("post_run_cell", _uses.end)
+    application.start()
 
 
 def die_with(runner_pid: int) -> None:
@@ -56,16 +71,21 @@ def die_with(runner_pid: int) -> None:
 
 
 def note_opened_files(root: str) -> None:
-    """Remember each file under `root` that this process opens: a course's own data files."""
+    """Remember each file under `root` that this process opens, and each folder that it lists."""
     if not root:
         return
     prefix = root.rstrip(os.sep) + os.sep
+    own = tuple(Path(library).name for library in _libraries())
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], str | os.PathLike):
-            path = os.path.abspath(arguments[0])  # noqa: PTH100 - called for every open: keep quick
+        # Called for every open and import: kept quick.
+        if event in _LOOKS and isinstance(arguments[0], str | os.PathLike):
+            path = os.path.abspath(arguments[0])  # noqa: PTH100
             if path.startswith(prefix):
-                _opened.add(path)
+                _opened.add(path if event == "open" else path + os.sep)
+                _uses.opened(path)
+        elif event == "import" and arguments[0].partition(".")[0] in own:
+            _sought.add(arguments[0])
 
     sys.addaudithook(hook)
 
@@ -81,7 +101,7 @@ def report(path: str) -> None:
         for name, module in list(sys.modules.items())
         if (file := _stored(module, "__file__"))
     }
-    libraries = [p for p in os.environ.get(LIBRARIES, "").split(os.pathsep) if p]
+    libraries = _libraries()
     imported = {
         name: file
         for name, file in files.items()
@@ -91,8 +111,9 @@ def report(path: str) -> None:
     Path(path).write_text(
         json.dumps(
             {
-                "libraries": sorted(set(imported.values())),
+                "libraries": sorted({*imported.values(), *_read(libraries), *_missing(libraries)}),
                 "opened": sorted(_opened),
+                "uses": {path: sorted(cells) for path, cells in sorted(_uses.files.items())},
                 "data": _data_used(imported),
                 "packages": sorted({name.partition(".")[0] for name in files} - _top(imported)),
                 "cpu_s": times.user + times.system + times.children_user + times.children_system,
@@ -100,6 +121,29 @@ def report(path: str) -> None:
             }
         )
     )
+
+
+def _libraries() -> list[str]:
+    return [path for path in os.environ.get(LIBRARIES, "").split(os.pathsep) if path]
+
+
+def _read(libraries: list[str]) -> Iterator[str]:
+    """Library files whose text or bytecode was read, loaded still or not."""
+    for path in _opened:
+        if any(path.startswith(library.rstrip(os.sep) + os.sep) for library in libraries):
+            if path.endswith(".pyc"):
+                with contextlib.suppress(ValueError):
+                    yield importlib.util.source_from_cache(path)
+            elif path.endswith(".py"):
+                yield path
+
+
+def _missing(libraries: list[str]) -> Iterator[str]:
+    """Where the modules would be that were looked for in vain: making one is a change."""
+    for library in libraries:
+        for name in _sought:
+            if name not in sys.modules and name.partition(".")[0] == Path(library).name:
+                yield str(Path(library).parent.joinpath(*name.split("."))) + ".py"
 
 
 def _stored(module: Any, name: str) -> Any:

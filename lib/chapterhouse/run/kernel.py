@@ -139,7 +139,7 @@ def preload(course: Course) -> list[str]:
     """
     files = [path for library in course.libraries for path in library.rglob("*.py")]
     names: set[str] = set()
-    for path in [*files, *course.chapters.glob("*.ipynb")]:
+    for path in [*files, *course.notebook_paths()]:
         names.update(_IMPORT.findall(path.read_text(encoding="utf-8", errors="replace")))
     names = {name for name in names if name.partition(".")[0] in _ANYWHERE}
     names |= {_ALSO[top] for top in {name.partition(".")[0] for name in names} if top in _ALSO}

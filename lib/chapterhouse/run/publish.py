@@ -47,14 +47,15 @@ def publish_new(plan: Plan, execution: Execution, course: Course, cache: Cache) 
     now = trace.Hashes(course)
     sources = {**used.libraries, **used.files}
     steady = all(now.of(name) == hash_ for name, hash_ in sources.items())
-    key = make_key(plan, used) if steady else ""
+    key = make_key(plan, execution.machine, used) if steady else ""
     run = _record(plan, execution, status="ran", key=key)
     result = Result(
         key=key,
         cells=cell_hashes(plan),
         overrides=plan.overrides,
-        machine=trace.machine(),
+        machine=execution.machine,
         used=used,
+        users=execution.users,
         outputs=execution.outputs,
         injected=execution.injected,
         language_info=execution.language_info,

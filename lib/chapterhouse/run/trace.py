@@ -16,15 +16,17 @@ from typing import Any
 
 from chapterhouse.course import Course
 
-_NOT_DATA = (".py", ".pyc", ".so", ".toml")
+_NOT_DATA = (".pyc", ".so")
+_NOT_OURS = ("__pycache__", "site-packages")
 
 
 @dataclass(frozen=True)
 class Used:
     """What one run used.
 
-    `libraries` and `files` map a path relative to the course to its sha256, `data` a data set's
-    name to its sha256, `distributions` an installed distribution to its version.
+    `libraries` and `files` map a path relative to the course to its sha256 (of a folder, whose name
+    ends in ``/``, that of its list; empty for what was looked for and is not there), `data` a data
+    set's name to its sha256, `distributions` an installed distribution to its version.
     """
 
     libraries: dict[str, str] = field(default_factory=dict)
@@ -41,10 +43,14 @@ class Hashes:
         self._known: dict[str, str] = {}
 
     def of(self, relative: str) -> str:
-        """The hash of one file, given relative to the course; empty when there is no such file."""
+        """The hash of a file, or of a folder's list, relative to the course; empty if it is not."""
         if relative not in self._known:
+            path = self.root / relative
             try:
-                content = (self.root / relative).read_bytes()
+                if relative.endswith("/"):
+                    content = "\n".join(sorted(each.name for each in path.iterdir())).encode()
+                else:
+                    content = path.read_bytes()
                 self._known[relative] = hashlib.sha256(content).hexdigest()
             except OSError:
                 self._known[relative] = ""
@@ -68,7 +74,7 @@ def read_report(path: Path, course: Course, hashes: Hashes) -> tuple[Used, dict[
     report = json.loads(path.read_text(encoding="utf-8"))
     used = Used(
         libraries=_hashed(report["libraries"], course, hashes),
-        files=_hashed((p for p in report["opened"] if _is_data(Path(p), course)), course, hashes),
+        files=_hashed((p for p in report["opened"] if _is_data(p, course)), course, hashes),
         data=report["data"],
         distributions=_distributions(report["packages"]),
     )
@@ -76,19 +82,27 @@ def read_report(path: Path, course: Course, hashes: Hashes) -> tuple[Used, dict[
 
 
 def _hashed(paths: Iterable[str], course: Course, hashes: Hashes) -> dict[str, str]:
-    relative = (Path(path).relative_to(course.root).as_posix() for path in paths)
-    return {name: hashes.of(name) for name in sorted(relative)}
+    names = []
+    for path in paths:
+        name = Path(path).relative_to(course.root).as_posix()
+        names.append(f"{name}/" if path.endswith(os.sep) else name)
+    return {name: hashes.of(name) for name in sorted(names)}
 
 
-def _is_data(path: Path, course: Course) -> bool:
-    """Whether a file that was opened is a data file of the course, not something made or hidden."""
-    relative = path.relative_to(course.root)
-    return (
-        not path.is_relative_to(course.build)
-        and not any(part.startswith(".") or part == "__pycache__" for part in relative.parts)
-        and path.suffix not in _NOT_DATA
-        and path.is_file()
-    )
+def _is_data(text: str, course: Course) -> bool:
+    """Whether what was opened or listed is the course's data, not something made or hidden."""
+    path = Path(text)
+    parts = path.relative_to(course.root).parts
+    if path.is_relative_to(course.build) or path.suffix in _NOT_DATA:
+        return False
+    if any(part.startswith(".") or part in _NOT_OURS for part in parts):
+        return False
+    if text.endswith(os.sep):
+        # Importing lists the folders of libraries, and those that they lie in.
+        return not any(
+            path.is_relative_to(each) or each.is_relative_to(path) for each in course.libraries
+        )
+    return not path.is_dir() and not any(path.is_relative_to(each) for each in course.libraries)
 
 
 def _distributions(packages: Iterable[str]) -> dict[str, str]:

@@ -97,7 +97,7 @@ def test_a_chapter_is_executed_traced_and_recorded(tmp_path) -> None:
     assert "papermill" not in nb.dumps(executed)
     (tmp_path / "table.csv").write_text("3,4\n")
     (row,) = inspect(course)
-    assert row.reasons == ("table.csv changed",)
+    assert row.reasons == ("table.csv changed (used by cell 6)",)
 
 
 def test_only_what_imported_a_file_runs_again(tmp_path) -> None:
@@ -112,6 +112,32 @@ def test_only_what_imported_a_file_runs_again(tmp_path) -> None:
     assert {name: row.status for name, row in rows.items()} == {"one": "ran", "two": "cached"}
     executed = nb.read(executed_path(course, "fast", "01_one"))
     assert executed.cells[3].outputs[0].text == "7\n"
+
+
+def test_status_names_the_cells_that_used_a_changed_file(tmp_path) -> None:
+    cells = [
+        "import tiny\nfrom tiny.a import VALUE",
+        "class Mine(tiny.b.Base): pass",
+        "print(VALUE)",
+        "thing = {'held': [Mine()]}",
+        "thing",
+        "tiny.b.twice",
+        "%time 1\nunknown = 3",
+    ]
+    course = course_of(tmp_path, first=cells)
+    (tmp_path / "lib/tiny/b.py").write_text(
+        "class Base:\n    @property\n    def never(self):\n        raise SystemExit\n"
+        "def twice(x): return 2 * x\n"
+    )
+    rows, screen = run(course)
+    assert rows["first"].status == "ran", screen
+    (tmp_path / "lib/tiny/a.py").write_text("VALUE = 3\n")
+    (tmp_path / "lib/tiny/b.py").write_text("")
+    (row,) = inspect(course)
+    assert row.reasons == (
+        "lib/tiny/a.py changed (used by cell 4)",
+        "lib/tiny/b.py changed (used by cells 5, 7, 8, 9)",
+    )
 
 
 def test_two_runs_give_the_same_bytes(tmp_path) -> None:

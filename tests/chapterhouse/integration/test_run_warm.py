@@ -128,7 +128,8 @@ def test_a_library_file_is_read_anew_by_each_kernel(packages) -> None:
     ("source", "told"),
     [
         ("import threading, time\nthreading.Thread(target=time.sleep, args=(60,), daemon=True)"
-         ".start()\nclass cuda: is_initialized = staticmethod(lambda: False)", "has started threads: 2"),
+         ".start()\nclass cuda: is_initialized = staticmethod(lambda: False)",
+         "has started threads: 2"),
         ("import os; os._exit(7)", "the warmed process ended"),
         ("class cuda: is_initialized = staticmethod(lambda: True)", "CUDA is initialised"),
     ],
@@ -210,7 +211,7 @@ def test_no_process_outlives_a_program_that_is_killed(packages) -> None:
 
 def test_a_kernel_whose_warmed_process_is_gone_is_dead(packages) -> None:
     server = forkclient.Server(sys.executable, ["stamp"], dict(os.environ))
-    with open(os.devnull, "w") as null:
+    with Path(os.devnull).open("w") as null:
         kernel = server.fork(
             ["-f", str(packages / "connection.json")],
             env=os.environ, cwd=str(packages), stdout=null.fileno(), stderr=null.fileno(),
@@ -219,7 +220,7 @@ def test_a_kernel_whose_warmed_process_is_gone_is_dead(packages) -> None:
         process = psutil.Process(kernel.pid)
         server._process.kill()
         assert kernel.wait(20) == -signal.SIGKILL
-        with pytest.raises(forkclient.CannotFork, match="gone|ended"):
+        with pytest.raises(forkclient.CannotFork, match=r"gone|ended"):
             server.fork([], env={}, cwd="/", stdout=null.fileno(), stderr=null.fileno())
     server.close()
     _, alive = psutil.wait_procs([process], timeout=20)

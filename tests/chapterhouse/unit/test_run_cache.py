@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 from collections.abc import Callable
@@ -150,6 +151,16 @@ def test_another_version_of_a_package_is_a_change(course, fake, monkeypatch) -> 
     trace.version_of.cache_clear()
     assert states(course)["01_one"] == ("stale", ("numpy 1.0 → 2.0",))
     trace.version_of.cache_clear()
+
+
+def test_what_another_machine_made_is_not_taken_for_ours(course, fake) -> None:
+    def elsewhere(plan, course, **settings):
+        made = fake(plan, course, **settings)
+        return dataclasses.replace(made, machine={**made.machine, "accelerators": "H100"})
+
+    run_course(course, ["1"], screen=io.StringIO(), execute=elsewhere)
+    assert states(course)["01_one"] == ("stale", ("accelerators: H100 → none",))
+    assert run(course, fake, "1") == {"01_one": "ran"}
 
 
 def test_another_python_is_a_change(course, fake, monkeypatch) -> None:
