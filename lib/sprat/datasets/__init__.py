@@ -39,6 +39,7 @@ __all__ = [
     "fetch",
     "find",
     "names",
+    "prepare",
     "register",
     "used",
     "weights",
@@ -154,6 +155,15 @@ def fetch(name: str, split: str = "train") -> Data:
     _used[name] = dataset.sha256
     classes = dataset.classes if dataset.target in ("Label", "Labels", "Mask") else None
     return Data(x, y, classes=classes, name=name)
+
+
+def prepare(name: str) -> None:
+    """Bring a data set's files into the cache without reading them, where they are missing.
+
+    Raises:
+        DataError: no such data set, no source delivers, or the disk is full.
+    """
+    reader(describe(name))
 
 
 def blocks(name: str) -> tuple[Any, Any]:

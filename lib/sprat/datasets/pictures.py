@@ -88,7 +88,7 @@ def _meanings(font: Any) -> dict[str, str]:
     """
     single: dict[str, str] = {}
     for code, glyph in font.getBestCmap().items():
-        single.setdefault(glyph, unicodedata.name(chr(code), "").lower())
+        single.setdefault(glyph, unicodedata.name(chr(code), f"U+{code:04X}").lower())
     meanings = dict(single)
     for lookup in font["GSUB"].table.LookupList.Lookup:
         for table in lookup.SubTable:
@@ -153,8 +153,8 @@ PHOTOS = Dataset(
 EMOJI = Dataset(
     name="emoji",
     title="Noto emoji",
-    about="Small drawings with transparent background and the Unicode names of what they show. A "
-    "tenth of them, chosen at random, are in test.",
+    about="Small drawings with transparent background and the Unicode names of what they "
+    "show, as far as this Python knows them. A tenth of them, chosen at random, are in test.",
     input="Image",
     target="Text",
     classes=(),

@@ -103,6 +103,8 @@ def mol_block(block: str) -> Molecule:
     lines, molecule = block.splitlines(), Molecule()
     try:
         atoms, bonds = int(lines[3][:3]), int(lines[3][3:6])
+        if len(lines) < 4 + atoms + bonds:
+            raise ValueError(f"{atoms} atoms and {bonds} bonds are promised, not all are there")
         molecule.atoms = [Atom(line[31:34].strip()) for line in lines[4 : 4 + atoms]]
         for line in lines[4 + atoms : 4 + atoms + bonds]:
             order = {1: 1.0, 2: 2.0, 3: 3.0, 4: 1.5}[int(line[6:9])]
@@ -112,7 +114,7 @@ def mol_block(block: str) -> Molecule:
                     molecule.atoms[end - 1].aromatic = True
         for line in lines[4 + atoms + bonds :]:
             if line.startswith("M  CHG"):
-                numbers = [int(number) for number in line[9:].split()]
+                numbers = [int(number) for number in line[6:].split()][1:]  # the first counts them
                 for place, charge in zip(numbers[::2], numbers[1::2], strict=True):
                     molecule.atoms[place - 1].charge = charge
         return _filled(molecule)
@@ -145,6 +147,8 @@ class _Walk:
     def step(self, kind: str, text: str) -> None:
         """Take one token."""
         if kind == "bond":
+            if self.order is not None:
+                raise _mistake(self.smiles, "two bonds stand one behind the other")
             self.order = _ORDERS[text]
         elif kind == "atom":
             self.molecule.atoms.append(_atom(text, self.smiles))
