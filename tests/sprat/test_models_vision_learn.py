@@ -172,7 +172,7 @@ def test_the_watch_sees_a_value_that_is_read() -> None:
     assert reads.found
 
 
-@pytest.mark.parametrize("name", ["UNet", "DDPMUNet", "ViT", "EfficientNetLite0"])
+@pytest.mark.parametrize("name", ["UNet", "DDPMUNet", "ViT"])
 def test_a_model_can_be_captured_whole(name: str) -> None:
     """As compiling and ONNX need it: no step of the network depends on a value."""
     make, inputs = STEPS[name]
@@ -207,3 +207,44 @@ def test_the_published_network_gives_what_another_one_gives_with_its_weights() -
     out = sp.models.EfficientNetLite0(pretrained=True).eval()(picture())[1]
     found = out[torch.linspace(0, len(out) - 1, 8).long()]
     assert torch.allclose(found, torch.tensor(wanted["outputs"]), atol=1e-3)
+
+
+# -- learning, and other ways to compute
+
+LEARNERS: dict[str, tuple[Callable[[], nn.Module], int]] = {
+    "LeNet": (lambda: sp.models.LeNet(1, 3, width=4, num_hiddens=16), 10),
+    "ResNet": (lambda: sp.models.ResNet(1, 3, widths=(4, 8)), 10),
+    "XResNet": (lambda: sp.models.XResNet(1, 3, widths=(8,), depth=1), 10),
+    "ViT": (lambda: sp.models.ViT(1, 3, size=(9, 9), patch=3, width=16, depth=2), 10),
+}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_a_classifier_learns_what_is_plain_to_see(
+    name: str, pictures: sp.Data, task: sp.Task
+) -> None:
+    make, epochs = LEARNERS[name]
+    learn = sp.Learner(
+        task, pictures, model=make(), batch_size=16, lr=0.01, device="cpu", progress=False,
+        generator=torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    history = learn.fit(epochs)
+    assert history["train_loss"][-1] < 0.3 * history["train_loss"][0]
+
+
+@pytest.mark.parametrize("name", STEPS)
+@torch.no_grad()
+def test_half_precision_and_channels_last_change_little(name: str) -> None:
+    make, inputs = STEPS[name]
+    model = make().eval()
+    for p in model.parameters():  # heads that start at zero would say nothing
+        p.add_(0.02 * torch.randn(p.shape))
+    wanted = model(*inputs)
+    size = wanted.square().mean().sqrt()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = model(*inputs)
+    assert (half.float() - wanted).square().mean().sqrt() < 0.1 * size
+    if inputs[0].ndim == 4:
+        model = model.to(memory_format=torch.channels_last)
+        last = model(inputs[0].to(memory_format=torch.channels_last), *inputs[1:])
+        assert torch.allclose(last, wanted, atol=1e-3 * size.item(), rtol=1e-3)

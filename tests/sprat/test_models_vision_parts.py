@@ -29,10 +29,15 @@ SMALL: dict[str, Callable[[], nn.Module]] = {
     "ViT": lambda: sp.models.ViT(3, 4, size=(20, 24), depth=2, width=16),
     "UNetEncoder": lambda: UNetEncoder(3, widths=(4, 8)),
     "UNet": lambda: UNet(sp.models.ResNet(3, 4, widths=(4, 8)), 5),
+    "UNet with a strided stem": lambda: UNet(sp.models.XResNet(3, 4, widths=(8,), depth=1), 5),
     "Siamese": lambda: Siamese(sp.models.LeNet(3, 4, width=4), 6),
     "DDPMUNet": lambda: DDPMUNet(3, width=8, num_classes=3),
 }
-BODIES = [name for name in SMALL if name not in ("ViT", "UNet", "Siamese", "DDPMUNet")]
+BODIES = [
+    name
+    for name in SMALL
+    if not name.startswith(("ViT", "UNet ", "Siamese", "DDPMUNet")) and name != "UNet"
+]
 
 
 def inputs(name: str) -> tuple[Any, ...]:
@@ -219,22 +224,26 @@ def test_pictures_are_floats_with_four_axes() -> None:
 
 MISTAKES: list[tuple[Callable[[], Any], str]] = [
     (lambda: sp.models.ResNet(0, 2), "in_channels=0"),
-    (lambda: sp.models.ResNet(1, 2, widths=()), "a width for"),
-    (lambda: sp.models.ResNet(1, 2, depth=(1, 2)), "a width for"),
-    (lambda: sp.models.ResNet(1, 2, depth=0), "at least 1"),
+    (lambda: sp.models.ResNet(1, 2, widths=()), "widths=(); a list of numbers"),
+    (lambda: sp.models.ResNet(1, 2, depth=(1, 2)), "depth=[1, 2]; 3 numbers were"),
+    (lambda: sp.models.ResNet(1, 2, depth=0), "depth[0]=0; a whole number of at least 1"),
     (lambda: sp.models.ResNet(1, 2, stem="huge"), "no stem 'huge'"),
     (lambda: sp.models.ResNet.preset("resnet19", 3, 2), "no preset 'resnet19'"),
     (lambda: sp.models.XResNet(3, 0), "num_outputs=0"),
     (lambda: sp.models.XResNet.preset("resnet18", 3, 2), "no preset"),
+    (lambda: bodies.check_lists(nn.ReLU(), length=2, size=28), "size=28; 2 numbers were"),
+    (lambda: bodies.check_lists(nn.ReLU(), widths="16"), "widths='16'; a list of numbers"),
+    (lambda: DDPMUNet(1, multipliers=(1, 0)), "multipliers[1]=0"),
+    (lambda: DDPMUNet(1, num_classes=0), "num_classes=0"),
     (lambda: sp.models.ViT(3, 2, size=(30, 32)), r"30×32 pixels can't be cut into patches of 4"),
     (lambda: sp.models.ViT(3, 2, width=30), "30 can't be shared by 4 heads"),
-    (lambda: sp.models.ViT(3, 2)(torch.rand(1, 3, 32, 32)), r"size=\(32, 32\)"),
+    (lambda: sp.models.ViT(3, 2)(torch.rand(1, 3, 32, 32)), "size=(32, 32)"),
     (lambda: sp.models.ViT.preset("huge", 3, 2), "choose one of tiny, small, base"),
     (lambda: DDPMUNet(1, width=7), "a multiple of 4"),
     (lambda: DDPMUNet(1, attention=(3,)), "There is no size 3"),
     (lambda: DDPMUNet(1)(torch.rand(1, 1, 3, 3), torch.tensor([1])), "at least 4 × 4"),
     (lambda: DDPMUNet(1)(torch.rand(1, 1, 8, 8), torch.tensor([1]), torch.tensor([0])), "classes"),
-    (lambda: UNetEncoder(3, widths=()), "num_widths=0"),
+    (lambda: UNetEncoder(3, widths=()), "widths=()"),
     (lambda: Siamese(nn.Flatten()), "no convolution"),
     (lambda: Siamese(nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(2))), "feature maps were"),
     (lambda: SMALL["Siamese"]()((torch.rand(2, 3, 8, 8), torch.rand(3, 3, 8, 8))), "same shape"),
@@ -243,8 +252,9 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
 
 @pytest.mark.parametrize(("mistake", "message"), MISTAKES)
 def test_mistakes_are_named_with_their_fix(mistake: Callable[[], Any], message: str) -> None:
-    with pytest.raises(SpratError, match="(?s)" + message.replace(" ", r"\s")) as caught:
+    with pytest.raises(SpratError) as caught:
         mistake()
+    assert message in str(caught.value)
     assert caught.value.fix
 
 

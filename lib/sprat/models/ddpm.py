@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sprat.errors import TaskError
-from sprat.models.bodies import check_counts, check_pictures
+from sprat.models.bodies import check_counts, check_lists, check_pictures
 from sprat.shapes import Float, Int, Tensor
 
 
@@ -183,9 +183,10 @@ class DDPMUNet(nn.Module):
         num_classes: int | None = None,
     ) -> None:
         super().__init__()
-        check_counts(self, in_channels=in_channels, depth=depth, num_sizes=len(multipliers))
-        for multiplier in multipliers:
-            check_counts(self, multiplier=multiplier)
+        check_counts(self, in_channels=in_channels, width=width, depth=depth)
+        check_lists(self, multipliers=multipliers)
+        if num_classes is not None:
+            check_counts(self, num_classes=num_classes)
         _check_plan(width, multipliers, attention)
         self.arguments: dict[str, Any] = {
             "in_channels": in_channels,
@@ -298,7 +299,7 @@ class DDPMUNet(nn.Module):
 
 def _check_plan(width: int, multipliers: Sequence[int], attention: Sequence[int]) -> None:
     """Refuse a width that makes no groups, and attention at sizes that there are not."""
-    if width < 4 or width % 4:
+    if width % 4:
         raise TaskError(
             f"DDPMUNet got width={width!r}; a multiple of 4 was expected.",
             fix="give width=32, say: channels are normalised in groups of 4 or more",

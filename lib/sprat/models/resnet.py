@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sprat.errors import TaskError
-from sprat.models.bodies import check_counts, check_pictures, choose
+from sprat.models.bodies import check_counts, check_lists, check_pictures, choose
 from sprat.shapes import Float, Tensor
 
 _DEEP = {"widths": (64, 128, 256, 512), "stem": "large"}
@@ -118,17 +118,11 @@ def stage_depths(model: nn.Module, widths: Sequence[int], depth: int | Sequence[
     """Blocks in each stage, from one number for all or a number for each.
 
     Raises:
-        TaskError: there are no widths, or not as many depths as widths, or one is below 1.
+        TaskError: widths or depths are no whole numbers, or not as many as each other.
     """
-    depths = [depth] * len(widths) if isinstance(depth, int) else list(depth)
-    if not widths or len(depths) != len(widths):
-        raise TaskError(
-            f"{type(model).__name__} got widths={list(widths)} and depth={depth!r}; a width for "
-            "each stage and as many depths were expected.",
-            fix="give depth=2 for all stages, or one number a stage",
-        )
-    for number in (*widths, *depths):
-        check_counts(model, widths_and_depth=number)
+    check_lists(model, widths=widths)
+    depths = list(depth) if isinstance(depth, Sequence) else [depth] * len(widths)
+    check_lists(model, length=len(widths), depth=depths)
     return depths
 
 

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sprat.errors import TaskError
-from sprat.models.bodies import check_counts, first_channels, mocking, part, trunk
+from sprat.models.bodies import check_counts, check_lists, first_channels, mocking, part, trunk
 from sprat.shapes import Float, Num, Shaped, Tensor
 
 
@@ -49,6 +49,7 @@ class Siamese(nn.Module):
         self.body = trunk(model)
         channels = first_channels(self.body) if in_channels is None else in_channels
         check_counts(self, num_outputs=num_outputs, in_channels=channels)
+        check_lists(self, length=2, size=size)
         self.arguments: dict[str, Any] | None = described and {
             "body": described,
             "num_outputs": num_outputs,

@@ -16,7 +16,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from sprat.errors import TaskError
-from sprat.models.bodies import check_counts, check_pictures, first_channels, mocking, part, trunk
+from sprat.models.bodies import (
+    check_counts,
+    check_lists,
+    check_pictures,
+    first_channels,
+    mocking,
+    part,
+    trunk,
+)
 from sprat.shapes import Float, Tensor
 
 
@@ -52,12 +60,12 @@ class UNetEncoder(nn.Module):
 
     def __init__(self, in_channels: int, *, widths: Sequence[int] = (16, 32, 64, 128)) -> None:
         super().__init__()
-        check_counts(self, in_channels=in_channels, num_widths=len(widths))
+        check_counts(self, in_channels=in_channels)
+        check_lists(self, widths=widths)
         self.arguments: dict[str, Any] = {"in_channels": in_channels, "widths": list(widths)}
         layers: list[nn.Module] = []
         before = in_channels
         for i, width in enumerate(widths):
-            check_counts(self, width=width)
             layers += [nn.MaxPool2d(2)] if i else []
             layers.append(DoubleConv(before, width))
             before = width
@@ -136,6 +144,7 @@ class UNet(nn.Module):
         layers = trunk(model)
         channels = first_channels(layers) if in_channels is None else in_channels
         check_counts(self, num_outputs=num_outputs, in_channels=channels, min_width=min_width)
+        check_lists(self, length=2, size=size)
         self.arguments: dict[str, Any] | None = described and {
             "body": described,
             "num_outputs": num_outputs,
@@ -157,7 +166,9 @@ class UNet(nn.Module):
 
     def groups(self) -> list[nn.Module]:
         """The body's stages, the decoder, the head: parts that may train at different rates."""
-        return [*self.body, self.decoder, self.head]
+        # The first stage may have no weights: it may be the picture itself.
+        stages = [stage for stage in self.body if any(True for _ in stage.parameters())]
+        return [*stages, self.decoder, self.head]
 
     def forward(
         self, x: Float[Tensor, "batch in_channels height width"]

@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from sprat.errors import TaskError
-from sprat.models.bodies import check_counts, check_pictures, choose
+from sprat.models.bodies import check_counts, check_lists, check_pictures, choose
 from sprat.shapes import Float, Tensor
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -136,7 +136,7 @@ class ViT(nn.Module):
         super().__init__()
         check_counts(self, in_channels=in_channels, num_outputs=num_outputs, patch=patch)
         check_counts(self, width=width, depth=depth, num_heads=num_heads)
-        check_counts(self, **{"size[0]": size[0], "size[1]": size[1]})
+        check_lists(self, length=2, size=size)
         if size[0] % patch or size[1] % patch:
             raise TaskError(
                 f"Pictures of {size[0]}×{size[1]} pixels can't be cut into patches of {patch}.",
