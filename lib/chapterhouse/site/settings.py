@@ -69,7 +69,8 @@ def load(course: Course) -> SiteSettings:
     """The settings of a course's site.
 
     Raises:
-        SiteError: a file is missing or malformed, or an address is not one.
+        SiteError: a file is missing or malformed, an address is not one, or the table of contents
+            has a page twice or lacks a notebook.
     """
     config_path, toc_path = course.root / "_config.yml", course.root / "_toc.yml"
     config, toc = _read(config_path), _read(toc_path)
@@ -78,6 +79,12 @@ def load(course: Course) -> SiteSettings:
     sphinx = _table(_table(config, "sphinx", config_path), "config", config_path)
     if "root" not in toc:
         raise SiteError(f"{toc_path} has no `root`.", fix="name the landing page: root: book/index")
+    pages = _pages(toc)
+    if twice := sorted({page for page in pages if pages.count(page) > 1}):
+        raise SiteError(
+            f"{toc_path} lists {twice[0]} more than once.", fix="take one of the lines out"
+        )
+    _refuse_forgotten(course, pages, toc_path)
     base_url = _address(html.get("baseurl"), "html: baseurl", config_path)
     repository_url = _address(repository.get("url"), "repository: url", config_path)
     if repository_url and not _GITHUB.match(repository_url):
@@ -94,10 +101,22 @@ def load(course: Course) -> SiteSettings:
             sphinx.get("chapterhouse_colab_prefix"), "chapterhouse_colab_prefix", config_path
         ),
         root_page=str(toc["root"]),
-        pages=tuple(dict.fromkeys(_pages(toc))),
+        pages=tuple(pages),
         bibliography=tuple(config.get("bibtex_bibfiles") or ()),
         favicon=str(html.get("favicon") or ""),
     )
+
+
+def _refuse_forgotten(course: Course, pages: list[str], toc_path: Path) -> None:
+    """Every notebook that is executed must be on some page, or nobody would ever see it."""
+    chapters = sorted(course.chapters.glob("[0-9]*_*.ipynb"))
+    for path in [*chapters, *course.page_paths()]:
+        page = path.relative_to(course.root).with_suffix("").as_posix()
+        if page not in pages:
+            raise SiteError(
+                f"{page} is not in {toc_path}.",
+                fix=f"add the line `- file: {page}` there, or move the notebook away",
+            )
 
 
 def _read(path: Path) -> dict[str, Any]:

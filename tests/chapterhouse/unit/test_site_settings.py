@@ -98,3 +98,19 @@ def test_missing_files_are_named(write, tmp_path):
 def test_a_table_of_contents_without_root_is_refused(write):
     with pytest.raises(SiteError, match="no `root`"):
         settings.load(write(toc="format: jb-book\n"))
+
+
+def test_a_page_that_is_listed_twice_is_refused(write):
+    with pytest.raises(SiteError, match="lists book/more more than once"):
+        settings.load(write(toc=TOC + "  - caption: Two\n    chapters: [{file: book/more}]\n"))
+
+
+@pytest.mark.parametrize("page", ["chapters/02_b", "book/api/api_x"])
+def test_a_notebook_that_is_not_in_the_contents_is_refused(write, page):
+    course = write()
+    path = course.root / f"{page}.ipynb"
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    with pytest.raises(SiteError, match=rf"{page} is not in .*_toc\.yml") as caught:
+        settings.load(course)
+    assert f"- file: {page}" in caught.value.fix
