@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sprat.blocks import Block, Continuous, Image, Keypoints, Label, Labels, Mask, Trajectory
+from sprat.data import count as how_many
 from sprat.data import sample
 from sprat.derive import Guess
 from sprat.errors import DispatchError
@@ -249,7 +250,7 @@ def show_results(
     task = learn.require_task()
     display = results.choose(task.input, task.target, task.output)
     values = take_results(learn, count)
-    return _fill(make_grid(backend, columns), display, len(values[0]), *values)
+    return _fill(make_grid(backend, columns), display, how_many(values[0]), *values)
 
 
 def _fill(grid: Grid, display: Display, count: int, *columns: Any) -> Any:

@@ -253,9 +253,8 @@ def test_from_mock_data_to_a_display(name: str, capsys: pytest.CaptureFixture[st
     history = learn.fit(8, lr=0.02)
     assert history["train_loss"][-1] < history["train_loss"][0]
     assert metrics <= set(history.rows[0])
-    text = learn.show_results(2, backend="text")
-    assert "truth" in text
-    assert "predicted" in text
+    text = learn.show_results(3, backend="text")
+    assert text.count("truth") == text.count("predicted") == 3
     assert learn.show_batch(2, backend="text")
     titles = [ax.get_title() for ax in learn.show_results(2, backend="matplotlib").axes]
     assert any("truth" in title and "predicted" in title for title in titles)
@@ -288,7 +287,7 @@ def test_a_block_of_your_own_takes_five_lines() -> None:
     history = learn.fit(20, lr=0.05)
     assert history["valid_loss"][-1] < history["valid_loss"][0] / 2
     for show in (learn.show_results, learn.show_batch):
-        assert "truth: a tone of 4 beats" in show(2, backend="text")
+        assert show(2, backend="text").count("a tone of 4 beats") >= 4
         assert show(2, backend="matplotlib").axes
     with pytest.raises(BlockError, match="1 axes instead of 2"):
         task.check(sp.Batch(torch.zeros(3), torch.zeros(3, 4)))

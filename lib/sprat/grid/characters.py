@@ -25,7 +25,7 @@ class TextGrid(Grid):
 
     def image(self, picture: Shaped[Tensor, "channels height width"], title: str = "") -> None:
         """Ten inks, light on dark."""
-        self.places.append([*title.splitlines(), *self._inks(picture)])
+        self.places.append([*wrapped(title, self.width), *self._inks(picture)])
 
     def _inks(self, picture: Tensor) -> list[str]:
         """The picture as lines; a character is about twice as high as it is wide."""
@@ -36,7 +36,7 @@ class TextGrid(Grid):
 
     def text(self, text: str, title: str = "") -> None:
         """The words, in lines of the place's width."""
-        self.places.append([*title.splitlines(), *wrapped(text, self.width)])
+        self.places.append([*wrapped(title, self.width), *wrapped(text, self.width)])
 
     def mask(
         self,
@@ -51,7 +51,7 @@ class TextGrid(Grid):
         classes = mask.cpu()[down.long()][:, across.long()]
         for r, c in classes.nonzero().tolist():
             lines[r] = lines[r][:c] + _CLASSES[int(classes[r, c]) % 36] + lines[r][c + 1 :]
-        self.places.append([*title.splitlines(), *lines])
+        self.places.append([*wrapped(title, self.width), *lines])
 
     def points(
         self,
@@ -89,7 +89,7 @@ class TextGrid(Grid):
         for source, target in edges.T.tolist():
             ahead[source].append(target)
         rows = [f"{node} → {' '.join(map(str, to)) or 'nowhere'}" for node, to in enumerate(ahead)]
-        self.places.append([*title.splitlines(), *wrapped("\n".join(rows), self.width)])
+        self.places.append([*wrapped(title, self.width), *wrapped("\n".join(rows), self.width)])
 
     def result(self) -> str:
         """All places as one string."""
