@@ -31,6 +31,7 @@ _TITLES = {
     "import_time": "Importing",
     "book": "Making the book",
     "grading_speed": "Grading",
+    "recipes": "Recipes: time to a target",
 }
 _NOTES = {
     "learner_overhead": "`hand` is the loop that you would write yourself; chapter 4 does. The "
@@ -42,6 +43,10 @@ _NOTES = {
     "book": "A clone of the repository, with the data sets in the cache: first the environment is "
     "made, then the book is made from nothing, then once more with nothing changed.",
     "grading_speed": "One answer to a torch exercise after the other; see `chapterhouse grade`.",
+    "recipes": "Each run of `python -m sprat.recipes NAME` has a seed of its own, starts its clock "
+    "before it touches the data, and ends when the test split reaches the target; a run that does "
+    "not reach it in its epochs has failed, and two failures make a result invalid. The rules and "
+    "the form of the logs are MLPerf's, the tasks are not: **this is no MLPerf result**.",
 }
 
 
