@@ -168,7 +168,7 @@ def test_a_chapter_must_begin_with_its_title(course, text):
 @pytest.mark.parametrize("page", ["chapters/02_gone", "book/gone"])
 def test_a_page_that_is_listed_but_missing_is_refused(course, page):
     toc = course.root / "_toc.yml"
-    toc.write_text(f"root: book/index\nchapters: [{{file: {page}}}]\n")
+    toc.write_text(f"root: book/index\nchapters: [{{file: chapters/01_a}}, {{file: {page}}}]\n")
     with pytest.raises(SiteError, match="gone"):
         staged(course)
 
