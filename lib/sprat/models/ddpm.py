@@ -9,7 +9,7 @@ training step and both samplers stand in `sprat.diffusion`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -209,32 +209,17 @@ class DDPMUNet(nn.Module):
             looks = level in attention
             return Step(before, after, time_width, dropout=dropout, attention=looks)
 
-        seen, before = [width], width  # channels of everything that the way up will be shown
-        self.down = nn.ModuleList()
-        for level, multiplier in enumerate(multipliers):
-            for _ in range(depth):
-                self.down.append(step(before, multiplier * width, level))
-                before = multiplier * width
-                seen.append(before)
-            if level < len(multipliers) - 1:
-                self.down.append(Halve(before))
-                seen.append(before)
-        last = len(multipliers) - 1
+        self.down, up, deepest = _ways(step, width, multipliers, depth)
         self.middle = nn.ModuleList(
-            Step(before, before, time_width, dropout=dropout, attention=looks)
+            Step(deepest, deepest, time_width, dropout=dropout, attention=looks)
             for looks in (True, False)
         )
-        self.up = nn.ModuleList()
-        for level in range(last, -1, -1):
-            for _ in range(depth + 1):
-                self.up.append(step(before + seen.pop(), multipliers[level] * width, level))
-                before = multipliers[level] * width
-            if level:
-                self.up.append(nn.Conv2d(before, before, 3, padding=1))
-        last_conv = nn.Conv2d(before, in_channels, 3, padding=1)
+        self.up = up
+        top = multipliers[0] * width
+        last_conv = nn.Conv2d(top, in_channels, 3, padding=1)
         for p in last_conv.parameters():
             nn.init.zeros_(p)  # the first guess is: no noise
-        self.head = nn.Sequential(_norm(before), nn.SiLU(), last_conv)
+        self.head = nn.Sequential(_norm(top), nn.SiLU(), last_conv)
 
     def groups(self) -> list[nn.Module]:
         """Time, way down, middle, way up, head: parts that may train at different rates."""
@@ -295,6 +280,40 @@ class DDPMUNet(nn.Module):
             raise TaskError(
                 "DDPMUNet got classes, but it was built without.", fix="build it with num_classes="
             )
+
+
+def _ways(
+    step: Callable[[int, int, int], Step], width: int, multipliers: Sequence[int], depth: int
+) -> tuple[nn.ModuleList, nn.ModuleList, int]:
+    """The way down and the way up, whose blocks are shown, last first, all that the way down gave.
+
+    Args:
+        step: makes a block from (channels in, channels out, number of the size).
+        width: channels that the first convolution gives.
+        multipliers: channels at each size, as multiples of `width`.
+        depth: blocks at each size on the way down.
+
+    Returns:
+        Both ways, and the channels at the smallest size.
+    """
+    down, up = nn.ModuleList(), nn.ModuleList()
+    seen, before = [width], width  # channels of everything that the way up will be shown
+    for level, multiplier in enumerate(multipliers):
+        for _ in range(depth):
+            down.append(step(before, multiplier * width, level))
+            before = multiplier * width
+            seen.append(before)
+        if level < len(multipliers) - 1:
+            down.append(Halve(before))
+            seen.append(before)
+    deepest = before
+    for level in reversed(range(len(multipliers))):
+        for _ in range(depth + 1):
+            up.append(step(before + seen.pop(), multipliers[level] * width, level))
+            before = multipliers[level] * width
+        if level:
+            up.append(nn.Conv2d(before, before, 3, padding=1))
+    return down, up, deepest
 
 
 def _check_plan(width: int, multipliers: Sequence[int], attention: Sequence[int]) -> None:
