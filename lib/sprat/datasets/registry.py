@@ -80,7 +80,8 @@ class Dataset:
 
     def facts(self) -> dict[str, str]:
         """What a reader wants to know, as pairs of heading and text."""
-        size = sum(file.size_bytes for file in self.files) / 1e6
+        size = sum(file.size_bytes for file in self.files)
+        shown = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
         return {
             "name": self.name,
             "about": self.about,
@@ -89,7 +90,7 @@ class Dataset:
             "target": ": ".join(filter(None, [self.target, ", ".join(self.classes)])),
             "licence": self.licence,
             "home": self.home,
-            "size": f"{size:.1f} MB in the cache",
+            "size": f"{shown} in the cache",
             "sources": "; ".join(map(str, self.sources)),
             "sha256": self.sha256,
         }

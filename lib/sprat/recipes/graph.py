@@ -72,7 +72,7 @@ RECIPE = Recipe(
             model={"width": 48, "num_steps": 3, "readout": "sum"},
         ),
         "full": Settings(
-            target=0.75,
+            target=0.65,
             max_epochs=100,
             batch_size=32,
             lr=1e-3,

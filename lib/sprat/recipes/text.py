@@ -88,8 +88,8 @@ RECIPE = Recipe(
             model={"length": 128, "vocabulary": 10_000, "width": 32},
         ),
         "full": Settings(
-            target=0.985,
-            max_epochs=40,
+            target=0.98,
+            max_epochs=20,
             batch_size=64,
             lr=2e-3,
             model={"length": 512, "vocabulary": 30_000, "width": 128},
