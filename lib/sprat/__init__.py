@@ -31,15 +31,20 @@ if TYPE_CHECKING:
         errors,
         graphs,
         interpret,
+        loggers,
+        losses,
         metrics,
         models,
+        optim,
         phases,
         physics,
+        recipes,
         schedule,
         show,
         tabular,
         text,
     )
+    from sprat.accumulate import Accumulate
     from sprat.augment import Augment, CutMix, MixUp, RandAugment
     from sprat.blocks import (
         Block,
@@ -57,9 +62,11 @@ if TYPE_CHECKING:
         Trajectory,
     )
     from sprat.callbacks import Callback, Cancel, GradientClip, Schedule
+    from sprat.checkpoint import Checkpoint
     from sprat.claims import claim, record
     from sprat.data import Batch, Data, Splits
     from sprat.derive import Guess, loss_for, metrics_for
+    from sprat.ema import EMA
     from sprat.encodings import Encoding, Normalize, OneHotEncode, ScalePoints, ToFloat
     from sprat.errors import SpratError
     from sprat.export import load, save
@@ -81,14 +88,15 @@ if TYPE_CHECKING:
     from sprat.phases.vae import VAEPhase
     from sprat.rows import Rows
     from sprat.sliders import scrub
+    from sprat.stopping import EarlyStopping
     from sprat.tables import Table
     from sprat.task import Task
 
 _MODULES = {
     "augment", "blocks", "callbacks", "data", "datasets", "diffusion", "distributed",
     "encodings", "errors",
-    "graphs", "interpret", "metrics", "models", "phases", "physics", "schedule", "show", "tabular",
-    "text",
+    "graphs", "interpret", "loggers", "losses", "metrics", "models", "optim", "phases", "physics",
+    "recipes", "schedule", "show", "tabular", "text",
 }  # fmt: skip
 _NAMES = {
     "augment": ("Augment", "CutMix", "MixUp", "RandAugment"),
@@ -107,10 +115,13 @@ _NAMES = {
         "Tokens",
         "Trajectory",
     ),
+    "accumulate": ("Accumulate",),
     "callbacks": ("Callback", "Cancel", "GradientClip", "Schedule"),
+    "checkpoint": ("Checkpoint",),
     "claims": ("claim", "record"),
     "data": ("Batch", "Data", "Splits"),
     "derive": ("Guess", "loss_for", "metrics_for"),
+    "ema": ("EMA",),
     "encodings": ("Encoding", "Normalize", "OneHotEncode", "ScalePoints", "ToFloat"),
     "errors": ("SpratError",),
     "export": ("load", "save"),
@@ -132,6 +143,7 @@ _NAMES = {
     "phases.vae": ("VAEPhase",),
     "rows": ("Rows",),
     "sliders": ("scrub",),
+    "stopping": ("EarlyStopping",),
     "tables": ("Table",),
     "task": ("Task",),
 }

@@ -12,17 +12,14 @@ Names of state in use here: ``batch``, ``loss``, ``y_hat`` (what a step leaves),
 add any other.
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
-from torch import Tensor
 
-from sprat.errors import CallbackError, TrainingError
-from sprat.metrics import Mean
+from sprat.errors import CallbackError
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -31,6 +28,7 @@ EVENTS = (
     "fit_begin", "epoch_begin", "phase_begin", "step_begin", "backward_end",
     "step_end", "phase_end", "epoch_end", "fit_end",
 )  # fmt: skip
+CANCELLED = ("step", "phase", "epoch", "fit")
 
 
 class Cancel(Exception):  # noqa: N818 - a signal, not an error
@@ -41,12 +39,16 @@ class Cancel(Exception):  # noqa: N818 - a signal, not an error
     """
 
     def __init__(self, what: str) -> None:
-        if what not in ("step", "phase", "epoch", "fit"):
+        if what not in CANCELLED:
             raise CallbackError(
                 f"Cancel({what!r}) is none of step, phase, epoch, fit.", fix="use one of them"
             )
         super().__init__(what)
         self.what = what
+
+    def wider(self, other: "Cancel") -> "Cancel":
+        """Of the two the one that ends more."""
+        return max(self, other, key=lambda cancel: CANCELLED.index(cancel.what))
 
 
 class Callback:
@@ -88,6 +90,16 @@ class Callback:
 
     def fit_end(self, learn: "Learner") -> None:
         """After the last epoch, and also when training ends by an error or Ctrl-C."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a `Checkpoint` must keep of it: numbers, texts, tensors, lists and dicts of them.
+
+        Generators need not be named: a checkpoint finds those among the attributes by itself.
+        """
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
 
 
 def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
@@ -154,9 +166,8 @@ def _listed(names: Iterable[str]) -> str:
 def listeners(callbacks: Iterable[Callback]) -> dict[str, list[Callable[["Learner"], None]]]:
     """What to call at each event, in order. A callback that does not override one is not called."""
     found: dict[str, list[Callable[[Learner], None]]] = {}
-    ordered = in_order(callbacks)
     for event in EVENTS:
-        for callback in ordered:
+        for callback in callbacks:
             if getattr(type(callback), event) is not getattr(Callback, event):
                 found.setdefault(event, []).append(getattr(callback, event))
     return found
@@ -203,10 +214,18 @@ class Schedule(Callback):
         self.done = 0
 
     def step_begin(self, learn: "Learner") -> None:
-        """Set it, on every optimiser of the learner."""
+        """Set it, on every optimiser of the learner; groups keep their ratio."""
         if learn.phase.trains:
             learn.set_lr(self.lr(min(1.0, self.done / self.total)))
             self.done += 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far it is."""
+        return {"done": self.done}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.done = state["done"]
 
 
 class GradientClip(Callback):
@@ -225,70 +244,3 @@ class GradientClip(Callback):
     def backward_end(self, learn: "Learner") -> None:
         """Scale all gradients by one number."""
         torch.nn.utils.clip_grad_norm_(learn.model.parameters(), self.max_norm)
-
-
-class Recorder(Callback):
-    """Keep the history: losses by step, and the means of every named number by epoch.
-
-    Nothing here waits for the device before an epoch ends.
-    """
-
-    reads: ClassVar = {"loss", "y_hat", "lr", "batch"}
-    writes: ClassVar = {"metrics", "history"}
-
-    def epoch_begin(self, learn: "Learner") -> None:
-        """Start a row."""
-        self.row: dict[str, float] = {"epoch": learn.epoch}
-
-    def phase_begin(self, learn: "Learner") -> None:
-        """Forget the means of the phase before."""
-        self.means: dict[str, Mean] = {}
-        self.losses: list[Tensor] = []
-        for metric in learn.metrics:
-            metric.reset()
-
-    def step_end(self, learn: "Learner") -> None:
-        """Take one step in."""
-        state, phase, count = learn.state, learn.phase, len(learn.batch)
-        for name, value in state.items():
-            if isinstance(value, Tensor) and value.ndim == 0:
-                mean = self.means.get(name)
-                if mean is None:
-                    mean = self.means[name] = Mean(_mean_of_nothing, name)
-                mean.add(value, count)
-        if phase.trains:
-            self.losses.append(state["loss"])
-            learn.history.lrs.append(learn.lr)
-        elif phase.measures and "y_hat" in state and learn.batch.y is not None:
-            for metric in learn.metrics:
-                metric.update(state["y_hat"], learn.batch.y)
-
-    def phase_end(self, learn: "Learner") -> None:
-        """Write the phase's means into the row.
-
-        Raises:
-            TrainingError: the training loss is not finite.
-        """
-        name = learn.phase.name
-        for key, mean in self.means.items():
-            self.row[f"{name}_{key}"] = mean.value()
-        if learn.phase.measures:
-            for metric in learn.metrics:
-                if not math.isnan(value := metric.value()):
-                    self.row[metric.name] = value
-        if self.losses:
-            learn.history.losses.extend(torch.stack(self.losses).float().tolist())
-        loss = self.row.get(f"{name}_loss", 0.0)
-        if learn.phase.trains and not math.isfinite(loss):
-            raise TrainingError(
-                f"The {name} loss of epoch {learn.epoch} is {loss}: training has diverged.",
-                fix="use a lower lr (learn.lr_find() suggests one), or callbacks=[GradientClip(1)]",
-            )
-
-    def epoch_end(self, learn: "Learner") -> None:
-        """Add the row to the history."""
-        learn.history.rows.append(self.row)
-
-
-def _mean_of_nothing(*_: Any) -> Tensor:
-    raise AssertionError("a recorded mean is only ever added to")

@@ -7,25 +7,30 @@ happens to a batch stands in a phase (``phases``), what happens besides in callb
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from sprat import fitting, inference, lr_find
-from sprat.callbacks import Callback, Cancel, Recorder, ending, in_order, listeners, span
+from sprat import dry_run, fitting, inference, lr_find, optim, sanity
+from sprat.callbacks import Callback, Cancel, ending, in_order, listeners, span
 from sprat.data import Batch, Encoded
-from sprat.device import choose_device, choose_precision
+from sprat.device import choose_precision, meet
 from sprat.errors import DataError, TaskError
 from sprat.history import History
 from sprat.live import Progress
 from sprat.loader import make_loaders
 from sprat.metrics import Mean, Metric
 from sprat.phases import Phase, TrainPhase, ValidPhase
-from sprat.sanity import check_data, check_first_step, check_parts, check_plan
+from sprat.recorder import Recorder
 from sprat.task import Task
 
+if TYPE_CHECKING:
+    from sprat.checkpoint import Resumed
+
 State = dict[str, Any]
+LR = float | tuple[float, float]  # a learning rate a step; two of them: of the first part, the last
 
 
 class Learner:
@@ -47,6 +52,12 @@ class Learner:
         callbacks: used in every fit.
         device: ``"auto"`` is CUDA, then MPS, then CPU.
         precision: ``"fp32"``, ``"bf16"`` or ``"fp16"``: what matrix products are computed in.
+        compile: let torch.compile turn the model's forward into fast code at the first step, which
+            takes a while; a name chooses one of torch's backends.
+        channels_last: keep pictures and kernels with the channels innermost, which convolutions on
+            newer GPUs and CPUs are made for.
+        distributed: ``"ddp"`` or ``"fsdp"`` shares the work among the processes that torchrun has
+            started; see `sprat.distributed`.
         generator: where the order of batches comes from, on the CPU; torch's own by default.
         progress: show a bar and a table while training.
 
@@ -72,6 +83,9 @@ class Learner:
         callbacks: Sequence[Callback] = (),
         device: torch.device | str = "auto",
         precision: str = "fp32",
+        compile: bool | str = False,
+        channels_last: bool = False,
+        distributed: str | None = None,
         generator: torch.Generator | None = None,
         progress: bool = True,
     ) -> None:
@@ -83,9 +97,14 @@ class Learner:
                 fix="pass model=, for example sprat.models.LeNet(task.in_channels, "
                 "task.num_outputs)",
             )
-        check_parts(phases, metrics, optimizer)
-        self.device = choose_device(device)
+        sanity.check_parts(phases, metrics, optimizer)
+        self.group, self.device = meet(distributed, device, optimizer)
         self.model = module.to(self.device)
+        self.channels_last = channels_last
+        if channels_last:
+            self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if compile:  # in place, so that the names of the weights stay as they are
+            self.model.compile(backend=compile if isinstance(compile, str) else "inductor")
         self.precision = choose_precision(precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
         self._loss = loss or (self.task.loss if self.task else None)
@@ -95,31 +114,42 @@ class Learner:
         ]
         self.generator = generator
         self.loaders = make_loaders(data, batch_size, device=self.device, generator=generator)
+        if self.group is not None:
+            self.group.take_in(self)
         default = (TrainPhase(), ValidPhase()) if "valid" in self.loaders else (TrainPhase(),)
         self.phases: tuple[Phase, ...] = tuple(phases) if phases is not None else default
-        self._make_optimizer, self.base_lr = optimizer, lr
-        self.optimizers: dict[str, torch.optim.Optimizer] = (
-            dict(optimizer) if isinstance(optimizer, Mapping) else {}
-        )
+        self.optimizers: dict[str, torch.optim.Optimizer] = {}
+        self.make_optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.AdamW
+        if isinstance(optimizer, Mapping):
+            self.optimizers |= optimizer
+        else:
+            self.make_optimizer = optimizer
+        self.base_lr = lr
         self.callbacks = list(callbacks)
-        self.progress = progress
+        self.progress = progress and (self.group is None or self.group.first)
         self.history = History()
-        self.epoch, self.epochs = 0, 0
+        self.epoch, self.epochs, self.step = 0, 0, 0
         self.batch = Batch(None)
         self.state: State = {}
+        self.descend: optim.Descend = optim.descend
+        self.moves = 0  # how often an optimiser has moved its weights
+        self.part = 0  # which fit of several it is, where one method makes several
+        self.resumed: Resumed | None = None
+        self.heard: list[Callback] = []
         self._listeners: dict[str, list[Callable[[Learner], None]]] = {}
         in_order([*self.callbacks, Recorder()])  # a contradiction shows here, not after an hour
-        check_data(self)
+        sanity.check_data(self)
 
     def fit(
-        self, epochs: int, *, lr: float | None = None, callbacks: Sequence[Callback] = ()
+        self, epochs: int, *, lr: LR | None = None, callbacks: Sequence[Callback] = ()
     ) -> History:
         """Go through all phases `epochs` times, at one learning rate.
 
         Args:
             epochs: how many times.
-            lr: the learning rate a step; by default the learner's. With a `Schedule` among the
-                callbacks it is where the schedule does not say otherwise.
+            lr: the learning rate a step; by default the learner's. Two of them, ``(low, high)``,
+                are that of the model's first part and that of its last; see `sprat.optim`. With a
+                `Schedule` among the callbacks it is where the schedule does not say otherwise.
             callbacks: used in this fit only.
 
         Returns:
@@ -129,17 +159,18 @@ class Learner:
             TrainingError: `epochs` or `lr` is no such number, the first step cannot work, or the
                 loss is no longer finite.
         """
-        check_plan(epochs, lr)
+        sanity.check_plan(epochs, lr)
         self.prepare(lr)
-        check_first_step(self)
+        sanity.check_first_step(self)
         chosen = [*self.callbacks, *callbacks, Recorder(), *([Progress()] if self.progress else [])]
         with self.listening(chosen), ending("fit"):
             self.epochs = epochs
             self.emit("fit_begin")
             try:
-                for self.epoch in range(epochs):
+                for epoch, phases in self.plan():
+                    self.epoch = epoch
                     with ending("epoch"), span(self, "epoch"):
-                        for phase in self.phases:
+                        for phase in phases:
                             self.run(phase)
             finally:
                 self.emit("fit_end")
@@ -155,8 +186,8 @@ class Learner:
             torch.set_grad_enabled(phase.trains),
             self.autocast(),
         ):
-            for raw in self.loader(phase.split):
-                self.batch = self.encode(raw)
+            for step, raw in self.batches(phase):
+                self.step, self.batch = step, self.encode(raw)
                 try:
                     self.emit("step_begin")
                     self.state = phase.step(self, self.batch)
@@ -164,6 +195,9 @@ class Learner:
                 except Cancel as cancel:
                     if cancel.what != "step":
                         raise
+                except sanity.MISTAKES as error:
+                    sanity.explain_step(self, error)
+                    raise
 
     def update(self, *, loss: Tensor, optimizer: str = "main", **named: Any) -> State:
         """Take note of a step; in a phase that trains, also move the weights down `loss`.
@@ -176,21 +210,30 @@ class Learner:
 
         Returns:
             The named values, the loss among them.
+
+        Raises:
+            TrainingError: the loss is no tensor without axes, or no weight has a part in it; or
+                there is no such optimiser.
         """
-        if self.phase.trains:
-            chosen = self.optimizers[optimizer]
-            chosen.zero_grad(set_to_none=True)
-            self.scaler.scale(loss).backward()
-            if "backward_end" in self._listeners:
-                self.scaler.unscale_(chosen)
-                self.emit("backward_end")
-            self.scaler.step(chosen)
-            self.scaler.update()
-        return {"loss": loss.detach(), **named}
+        try:
+            if self.phase.trains:
+                shared = loss if self.group is None else self.group.weighted(self, loss)
+                self.descend(self, shared, self.optimizers[optimizer])
+            return {"loss": loss.detach(), **named}
+        except sanity.MISTAKES:
+            sanity.explain_update(self, loss, optimizer)
+            raise
 
     # What else a learner does, each a function of its file with the learner as first argument.
     fit_one_cycle = fitting.fit_one_cycle
+    fit_flat_cos = fitting.fit_flat_cos
+    fine_tune = fitting.fine_tune
+    freeze = fitting.freeze
+    unfreeze = fitting.unfreeze
+    resume = fitting.resume
+    prepare = optim.prepare
     lr_find = lr_find.lr_find
+    dry_run = dry_run.dry_run
     predict = inference.predict
     predictions = inference.predictions
     evaluate = inference.evaluate
@@ -216,20 +259,30 @@ class Learner:
 
         Raises:
             TaskError: the learner was given none.
+            TrainingError: it can't compare these outputs with these targets.
         """
         if self._loss is None:
             raise TaskError(
                 "There is no loss.",
                 fix="pass loss= to Learner, or a phase whose step computes its own",
             )
-        return self._loss(y_hat, y)
+        try:
+            return self._loss(y_hat, y)
+        except sanity.MISTAKES as error:
+            sanity.explain_loss(self, y_hat, y, error)
+            raise
 
     def encode(self, raw: Any) -> Batch:
         """A batch on the learner's device, as the model sees it."""
         batch = Batch.of(raw).to(self.device)
         if isinstance(raw, Encoded):
             return batch
-        return self.task.encode(batch) if self.task else batch
+        if self.task:
+            batch = self.task.encode(batch).to(self.device)  # texts become tensors on the CPU
+        if self.channels_last and isinstance(batch.x, Tensor) and batch.x.ndim == 4:
+            x = batch.x.contiguous(memory_format=torch.channels_last)
+            batch = replace(batch, x=x)
+        return batch
 
     def loader(self, split: str) -> Any:
         """The loader of one part of the data.
@@ -251,44 +304,52 @@ class Learner:
 
     @property
     def lr(self) -> float:
-        """The learning rate a step, of the first optimiser's first group."""
+        """The learning rate a step, of the first optimiser's last group."""
         for optimizer in self.optimizers.values():
-            return float(optimizer.param_groups[0]["lr"])
+            return float(optimizer.param_groups[-1]["lr"])
         return self.base_lr
 
     def set_lr(self, lr: float) -> None:
-        """Set the learning rate of every optimiser."""
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = lr
+        """Set the learning rate of every optimiser; groups keep their ratio."""
+        optim.set_lr(self.optimizers.values(), lr)
 
     def emit(self, event: str) -> None:
-        """Call every callback that overrides this event."""
+        """Call every callback that overrides this event; if one cancels, once all have heard it."""
+        cancelled = None
         for listener in self._listeners.get(event, ()):
-            listener(self)
+            try:
+                listener(self)
+            except Cancel as cancel:
+                cancelled = cancel if cancelled is None else cancelled.wider(cancel)
+        if cancelled is not None:
+            raise cancelled
 
-    def prepare(self, lr: float | None) -> None:
-        """Make the optimiser at the first fit, and set the learning rate."""
-        if not self.optimizers:
-            parameters = [p for p in self.model.parameters() if p.requires_grad]
-            if not parameters:
-                raise TaskError(
-                    "The model has no weights to train.",
-                    fix="unfreeze some: p.requires_grad_(True)",
-                )
-            assert not isinstance(self._make_optimizer, Mapping)
-            self.optimizers["main"] = self._make_optimizer(parameters, lr=self.base_lr)
-        if lr is not None:
-            self.set_lr(lr)
+    def hears(self, event: str) -> bool:
+        """Whether any callback overrides this event."""
+        return event in self._listeners
+
+    def plan(self) -> Iterable[tuple[int, tuple[Phase, ...]]]:
+        """The epochs of this fit with their phases: all, or those left where it was resumed."""
+        if self.resumed is not None:
+            return self.resumed.plan(self)
+        return ((epoch, self.phases) for epoch in range(self.epochs))
+
+    def batches(self, phase: Phase) -> Iterable[tuple[int, Any]]:
+        """The batches of a phase, counted from 0: all, or those left where it was resumed."""
+        if self.resumed is not None and self.resumed.active:
+            return self.resumed.batches(self, phase)
+        return enumerate(self.loader(phase.split))
 
     @contextmanager
     def listening(self, callbacks: Iterable[Callback]) -> Iterator[None]:
         """Only callbacks that override an event are called for it, so the others cost nothing."""
-        kept, self._listeners = self._listeners, listeners(callbacks)
+        kept = self._listeners, self.heard
+        self.heard = in_order(callbacks)
+        self._listeners = listeners(self.heard)
         try:
             yield
         finally:
-            self._listeners = kept
+            self._listeners, self.heard = kept
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Compute in the learner's precision, inside ``with``."""

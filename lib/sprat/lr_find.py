@@ -3,16 +3,14 @@
 Source: Smith, "Cyclical Learning Rates for Training Neural Networks" (2017), section 3.3.
 """
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-
 from sprat.callbacks import Callback, Cancel
 from sprat.errors import TrainingError
 from sprat.schedule import exponential
+from sprat.snapshot import unchanged
 from sprat.tables import Table
 
 if TYPE_CHECKING:
@@ -142,7 +140,7 @@ def lr_find(
     if phase is None:
         raise TrainingError("No phase of this learner trains.", fix="give it a TrainPhase")
     sweep = _Sweep(start, end, steps)
-    with _unchanged(learn), learn.listening([sweep]):
+    with unchanged(learn), learn.listening([sweep]):
         try:
             while len(sweep.lrs) < steps:
                 learn.run(phase)
@@ -158,34 +156,3 @@ def lr_find(
     if plot:
         found.plot()
     return found
-
-
-class _unchanged:  # noqa: N801 - used as a word in a with statement
-    """Restore weights, optimisers, mode and random state on leaving."""
-
-    def __init__(self, learn: "Learner") -> None:
-        self.learn = learn
-
-    def __enter__(self) -> None:
-        learn = self.learn
-        self.training = learn.model.training
-        self.weights = copy.deepcopy(learn.model.state_dict())
-        self.optimizers = {n: copy.deepcopy(o.state_dict()) for n, o in learn.optimizers.items()}
-        self.scaler = copy.deepcopy(learn.scaler.state_dict())
-        self.random = torch.get_rng_state()
-        self.random_cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        self.order = learn.generator.get_state() if learn.generator else None
-
-    def __exit__(self, *_: object) -> None:
-        learn = self.learn
-        learn.model.train(self.training)
-        learn.model.load_state_dict(self.weights)
-        for name, state in self.optimizers.items():
-            learn.optimizers[name].load_state_dict(state)
-            learn.optimizers[name].zero_grad(set_to_none=True)
-        learn.scaler.load_state_dict(self.scaler)
-        torch.set_rng_state(self.random)
-        if self.random_cuda:
-            torch.cuda.set_rng_state_all(self.random_cuda)
-        if self.order is not None and learn.generator is not None:
-            learn.generator.set_state(self.order)

@@ -66,3 +66,12 @@ def one_cycle(
     return join(
         [(warmup, cosine(lr / start_factor, lr)), (1 - warmup, cosine(lr, lr / end_factor))]
     )
+
+
+def flat_cos(lr: float, *, flat: float = 0.75, end_factor: float = 1e5) -> Curve:
+    """`lr` over the first `flat` of training, then down to ``lr / end_factor`` along a cosine.
+
+    Source: Wright and Demeure, "Ranger21: a synergistic deep learning optimizer" (2021,
+    https://arxiv.org/abs/2106.13731), explore-exploit schedule; with a cosine, as in fastai.
+    """
+    return join([(flat, constant(lr)), (1 - flat, cosine(lr, lr / end_factor))])

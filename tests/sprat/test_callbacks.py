@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 
 import sprat as sp
-from sprat.callbacks import EVENTS, Recorder, in_order
+from sprat.callbacks import EVENTS, in_order
 from sprat.errors import CallbackError, TrainingError
+from sprat.recorder import Recorder
 
 
 class Writes(sp.Callback):

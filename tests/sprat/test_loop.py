@@ -194,6 +194,28 @@ def test_a_model_that_was_half_frozen_stays_so(learn: sp.Learner) -> None:
     assert torch.equal(first, before)
 
 
+def test_bf16_takes_the_steps_of_a_loop_with_autocast(pictures: sp.Data) -> None:
+    """Each step computes with the weights that the one before has left, not with old copies."""
+    x, y = pictures.x.float() / 255, pictures.y
+    batches = [(x[i : i + 24], y[i : i + 24]) for i in range(0, 96, 24)]
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    expected = []
+    for inputs, targets in batches * 2:
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = F.cross_entropy(model(inputs), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        expected.append(loss.item())
+    learn = sp.Learner(
+        network(), (batches,), loss=F.cross_entropy, optimizer=torch.optim.SGD, lr=0.1,
+        precision="bf16", device="cpu",
+    )  # fmt: skip
+    learn.fit(2)
+    assert learn.history.losses == expected
+
+
 def test_bf16_trains_on_the_cpu(pictures: sp.Data, task: sp.Task) -> None:
     learn = sp.Learner(
         task, (pictures, pictures), model=network(), device="cpu", precision="bf16", lr=0.01

@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2] / "lib" / "sprat"
 
 #: The public names, listed here so that a change of them is seen in a diff.
 NAMES = {
+    "Accumulate", "Checkpoint", "EMA", "EarlyStopping",
     "DiffusionPhase", "FixMatchPhase", "GANPhase", "MeanTeacherPhase", "PredictPhase",
     "RolloutPhase", "VAEPhase", "CutMix", "MixUp", "RandAugment",
     "Augment", "Batch", "Block", "Callback", "Cancel", "Continuous", "Data", "Encoding",
@@ -28,8 +29,8 @@ NAMES = {
 MODULES = {
     "augment", "blocks", "callbacks", "data", "datasets", "diffusion", "distributed",
     "encodings", "errors",
-    "graphs", "interpret", "metrics", "models", "phases", "physics", "schedule", "show", "tabular",
-    "text",
+    "graphs", "interpret", "loggers", "losses", "metrics", "models", "optim", "phases", "physics",
+    "recipes", "schedule", "show", "tabular", "text",
 }  # fmt: skip
 
 
