@@ -19,7 +19,7 @@ from typing import Any
 
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.site import check, publish, render, settings, wheel
+from chapterhouse.site import check, offline, publish, render, settings, wheel
 from chapterhouse.site.stage import Staged, stage
 
 _TOOLS = (
@@ -93,6 +93,7 @@ def build(
             folder = publish.assemble(course, site, staged, rendered, made)
             say("checking every page")
             check.check(folder, site)
+            offline.pack(folder, site)
             files = {
                 path.relative_to(folder).as_posix(): path.stat().st_size
                 for path in sorted(folder.rglob("*"))

@@ -21,6 +21,7 @@ from chapterhouse.site import (
     colab,
     executed,
     facts,
+    offline,
     recorded,
     references,
     render,
@@ -80,6 +81,7 @@ def assemble(
     source = colab.wheel_source(site, made, built.read_bytes())
     _notebooks(course, site, staged, rendered, source, folder)
     slim(folder, site, course.build / "site" / "pictures")
+    offline.add_sitemap(folder, site)
     return folder
 
 
