@@ -217,12 +217,18 @@ def test_a_failure_ahead_is_raised_in_the_loop() -> None:
         list(Ahead([torch.zeros(2, 1, 4, 4)], broken))
 
 
-def test_auto_says_that_the_cpu_is_all_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_auto_says_that_the_cpu_is_all_there_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPRAT_PROGRESS", "plain")
     augment = Augment(Flip(), device="auto")
     assert augment.choice is None
-    learner(augment).fit(1)
-    assert augment.choice == Choice(False, "the model's device is the CPU, there is no other")
-    assert "there is no other" in str(augment.choice)
+    learn = learner(augment)
+    learn.fit(1)
+    learn.fit(1)
+    assert capsys.readouterr().out.count(str(augment.choice)) == 1  # measured and said once
+    assert augment.choice == Choice(False, "the only device is the CPU")
+    assert str(augment.choice) == "Augment runs beside the model: the only device is the CPU"
 
 
 def test_the_faster_place_is_chosen() -> None:

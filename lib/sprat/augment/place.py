@@ -39,7 +39,8 @@ class Choice:
     reason: str
 
     def __str__(self) -> str:
-        return f"Augment: {'on the CPU' if self.on_cpu else 'on the device'}; {self.reason}"
+        where = "ahead of the step, on the CPU" if self.on_cpu else "beside the model"
+        return f"Augment runs {where}: {self.reason}"
 
 
 def cheaper(cpu_s: float, device_s: float, step_s: float) -> Choice:
@@ -74,7 +75,7 @@ def choose(
         clock: seconds.
     """
     if learn.device.type == "cpu":
-        return Choice(False, "the model's device is the CPU, there is no other")
+        return Choice(False, "the only device is the CPU")
     if not isinstance(loader, Loader):
         return Choice(False, "a plain loader may be a stream, so nothing was tried out on it")
     raw = first_batch(loader, loader.batch_size)
