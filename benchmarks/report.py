@@ -30,6 +30,7 @@ _TITLES = {
     "learner_overhead": "Training: what the learner adds",
     "import_time": "Importing",
     "book": "Making the book",
+    "execution": "Executing again after an edit",
     "grading_speed": "Grading",
     "recipes": "Recipes: time to a target",
 }
@@ -42,6 +43,9 @@ _NOTES = {
     "use a name from it; the last row uses them all.",
     "book": "A clone of the repository, with the data sets in the cache: first the environment is "
     "made, then the book is made from nothing, then once more with nothing changed.",
+    "execution": "The same small book each way, edited each way. jupyter-book keeps the old output "
+    "after an edit of a library file: its cache knows only the notebook. Plain papermill keeps "
+    "nothing. The last two rows are one notebook, from nothing to its end.",
     "grading_speed": "One answer to a torch exercise after the other; see `chapterhouse grade`.",
     "recipes": "Each run of `python -m sprat.recipes NAME` has a seed of its own, starts its clock "
     "before it touches the data, and ends when the test split reaches the target; a run that does "

@@ -24,8 +24,21 @@ from chapterhouse.run.uses import Uses
 RUNNER_PID = "CHAPTERHOUSE_RUNNER_PID"
 ROOT = "CHAPTERHOUSE_ROOT"
 LIBRARIES = "CHAPTERHOUSE_LIBRARIES"
+ROOM = "CHAPTERHOUSE_ROOM"
 
 _PR_SET_PDEATHSIG = 1
+# Event → how many of its first arguments are changed. Removing a tree opens its folders one by one
+# and then names files relative to them, so it is caught at its own event.
+_CHANGES = {
+    "os.remove": 1,
+    "os.rmdir": 1,
+    "os.mkdir": 1,
+    "os.truncate": 1,
+    "os.rename": 2,
+    "shutil.rmtree": 1,
+}
+_MAKES = ("os.link", "os.symlink")  # a second argument
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _LOOKS = ("open", "os.listdir", "os.scandir")
 _opened: set[str] = set()
 _sought: set[str] = set()  # names in the course's libraries that an import looked for
@@ -71,15 +84,40 @@ def die_with(runner_pid: int) -> None:
 
 
 def note_opened_files(root: str) -> None:
-    """Remember each file under `root` that this process opens, and each folder that it lists."""
+    """Remember each file under `root` that this process opens, and each folder that it lists.
+
+    Writing there is refused, but in the chapter's own room: a chapter that changed the course would
+    be another one the next time.
+    """
     if not root:
         return
     prefix = root.rstrip(os.sep) + os.sep
+    skip = len(prefix)
     own = tuple(Path(library).name for library in _libraries())
+    room = os.environ.get(ROOM, "").rstrip(os.sep) + os.sep
+
+    def refuse(path: Any) -> None:
+        if not isinstance(path, str | os.PathLike):
+            return
+        full = os.path.abspath(path)  # noqa: PTH100
+        if not full.startswith(prefix) or (full + os.sep).startswith(room):
+            return
+        if not any(part == "__pycache__" or part[0] == "." for part in Path(full[skip:]).parts):
+            raise PermissionError(
+                f"{full} is outside of the chapter's folder. Write below the current folder, or "
+                "into one that tempfile.mkdtemp() makes"
+            )
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         # Called for every open and import: kept quick.
-        if event in _LOOKS and isinstance(arguments[0], str | os.PathLike):
+        if event == "open" and arguments[2] & _WRITING:
+            refuse(arguments[0])
+        elif event in _CHANGES:
+            for path in arguments[: _CHANGES[event]]:
+                refuse(path)
+        elif event in _MAKES:
+            refuse(arguments[1])
+        elif event in _LOOKS and isinstance(arguments[0], str | os.PathLike):
             path = os.path.abspath(arguments[0])  # noqa: PTH100
             if path.startswith(prefix):
                 _opened.add(path if event == "open" else path + os.sep)

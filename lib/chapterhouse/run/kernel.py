@@ -126,6 +126,7 @@ def environment(course: Course, where: Room) -> dict[str, str]:
             "PWD": str(where.cwd),
             inside.RUNNER_PID: str(os.getpid()),
             inside.ROOT: str(course.root),
+            inside.ROOM: str(where.folder),
             inside.LIBRARIES: os.pathsep.join(str(path) for path in course.libraries),
         }
     )

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.run import trace
 from chapterhouse.run.cache import Cache, Result, cell_hashes, make_key
 from chapterhouse.run.chapter import Execution, assemble
 from chapterhouse.run.plan import Plan
-from chapterhouse.run.record import Run, collect_claims, collect_values, executed_path
+from chapterhouse.run.record import (
+    Run,
+    collect_claims,
+    collect_values,
+    executed_path,
+    remember,
+)
 
 
 def publish(plan: Plan, result: Result, course: Course) -> Run:
@@ -64,6 +72,7 @@ def publish_new(plan: Plan, execution: Execution, course: Course, cache: Cache) 
     publish(plan, result, course)
     if steady:
         cache.keep(plan, result)
+    remember(run, course, now=datetime.now(UTC))
     return run
 
 
@@ -80,6 +89,7 @@ def _publish_failure(plan: Plan, execution: Execution, course: Course) -> Run:
     executed_path(course, plan.profile, plan.slug).unlink(missing_ok=True)
     run = _record(plan, execution, status="failed", error=execution.failure.headline)
     run.save(executed_path(course, plan.profile, plan.slug, ".json"))
+    remember(run, course, now=datetime.now(UTC))
     return run
 
 
@@ -99,6 +109,8 @@ def _record(
         values=collect_values(outputs),
         data=execution.used.data,
         libraries=execution.used.libraries,
+        environment=execution.used.distributions,
+        machine=execution.machine,
         cells=execution.cells,
         key=key,
         error=error,

@@ -1,11 +1,25 @@
-"""What one run of one chapter left: its cost, its claims, its values, and what it was made from."""
+"""What one run of one chapter left: its cost, its claims, its values, and what it was made from.
+
+Two files, for whoever shows them:
+
+- ``_build/executed/<profile>/<slug>.json`` is the record of the result that is shown, one `Run`:
+  claims with their values, wall seconds of each cell by its id, parameters, and the environment:
+  ``environment`` has the version of each distribution that the chapter imported, and ``machine``
+  the Python, system and accelerators.
+- ``_build/history/<profile>/<slug>.jsonl`` has one `Moment` a line for each run that really took
+  place, failed ones too, the newest last: ``when`` (UTC, ISO 8601), ``status``, ``key``,
+  ``wall_s``, ``cpu_s``, ``peak_memory_bytes``, ``claims`` as in the record, and ``cells`` (id →
+  wall seconds). A result that is used again adds nothing.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +29,7 @@ from chapterhouse.notebook import write_text
 
 CLAIM = "application/vnd.sprat.claim+json"
 RECORD = "application/vnd.sprat.record+json"
+_REMEMBERED = 200  # runs of one chapter
 
 
 @dataclass(frozen=True)
@@ -40,7 +55,8 @@ class Run:
     """The record of one run; it lies beside the executed notebook as JSON.
 
     `status` is ``ran`` or ``failed``. `data` and `libraries` map a data set or a file (relative to
-    the course) to its sha256. `key` is empty when the result may not be used again.
+    the course) to its sha256, `environment` a distribution to its version. `key` is empty when the
+    result may not be used again.
     """
 
     slug: str
@@ -54,6 +70,8 @@ class Run:
     values: dict[str, Any] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
     libraries: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, str] = field(default_factory=dict)
     cells: tuple[CellTime, ...] = ()
     key: str = ""
     error: str = ""
@@ -107,6 +125,64 @@ class Run:
 def executed_path(course: Course, profile: str, slug: str, suffix: str = ".ipynb") -> Path:
     """Where the executed copy of a chapter lies, or with another suffix what lies beside it."""
     return course.build / "executed" / profile / f"{slug}{suffix}"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One run in the history of a chapter; see the top of this file."""
+
+    when: str
+    status: str
+    key: str
+    wall_s: float
+    cpu_s: float
+    peak_memory_bytes: int
+    claims: tuple[Claim, ...]
+    cells: dict[str, float]
+
+
+def history_path(course: Course, profile: str, slug: str) -> Path:
+    """Where the history of a chapter lies."""
+    return course.build / "history" / profile / f"{slug}.jsonl"
+
+
+def remember(run: Run, course: Course, *, now: datetime) -> None:
+    """Add a run to its chapter's history, and forget the oldest ones.
+
+    Args:
+        run: what took place.
+        course: where the chapter belongs.
+        now: when it ended.
+    """
+    moment = Moment(
+        when=now.astimezone(UTC).isoformat(timespec="seconds"),
+        status=run.status,
+        key=run.key,
+        wall_s=run.wall_s,
+        cpu_s=run.cpu_s,
+        peak_memory_bytes=run.peak_memory_bytes,
+        claims=run.claims,
+        cells={cell.id: cell.wall_s for cell in run.cells},
+    )
+    path = history_path(course, run.profile, run.slug)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines.append(json.dumps(dataclasses.asdict(moment), default=repr))
+    write_text("\n".join(lines[-_REMEMBERED:]) + "\n", path)
+
+
+def history(course: Course, profile: str, slug: str) -> list[Moment]:
+    """The runs of one chapter that are remembered, oldest first; a damaged line is passed over."""
+    try:
+        lines = history_path(course, profile, slug).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+    moments = []
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            fields = json.loads(line)
+            fields["claims"] = tuple(Claim(**claim) for claim in fields["claims"])
+            moments.append(Moment(**fields))
+    return moments
 
 
 def collect_claims(outputs: Iterable[Mapping[str, Any]]) -> tuple[Claim, ...]:

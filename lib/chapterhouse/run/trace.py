@@ -18,6 +18,7 @@ from chapterhouse.course import Course
 
 _NOT_DATA = (".pyc", ".so")
 _NOT_OURS = ("__pycache__", "site-packages")
+_THIS_PACKAGE = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ def _is_data(text: str, course: Course) -> bool:
     """Whether what was opened or listed is the course's data, not something made or hidden."""
     path = Path(text)
     parts = path.relative_to(course.root).parts
-    if path.is_relative_to(course.build) or path.suffix in _NOT_DATA:
+    if path.is_relative_to(course.build) or path.is_relative_to(_THIS_PACKAGE):
+        return False
+    if path.suffix in _NOT_DATA:
         return False
     if any(part.startswith(".") or part in _NOT_OURS for part in parts):
         return False

@@ -108,7 +108,7 @@ def printed(course: Course, slug: str) -> str:
 
 def test_a_lost_workers_chapter_runs_again_elsewhere(tmp_path, workers) -> None:
     address, processes = workers
-    flag = tmp_path / "flag"
+    flag = tmp_path / ".flag"
     who = "import os; print(os.getppid())"
     course = make_course(
         tmp_path,
@@ -147,7 +147,7 @@ def test_a_lost_workers_chapter_runs_again_elsewhere(tmp_path, workers) -> None:
 
 def test_a_chapter_that_is_given_up_is_killed_on_its_worker(tmp_path, workers) -> None:
     address, _ = workers
-    flag = tmp_path / "flag"
+    flag = tmp_path / ".flag"
     course = make_course(tmp_path, {"01_hangs": make_notebook([MORTAL.format(flag=str(flag))])})
     program = f"from chapterhouse.cli import main; main(['--course', {str(tmp_path)!r}, 'run', "
     process = subprocess.Popen(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -18,9 +19,9 @@ import pytest
 
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.run import kernel
+from chapterhouse.run import kernel, trace
 from chapterhouse.run.executor import run_course
-from chapterhouse.run.record import Run, executed_path
+from chapterhouse.run.record import Run, executed_path, history
 from chapterhouse.run.status import inspect
 from chapterhouse.testing import make_course, make_notebook
 
@@ -138,6 +139,51 @@ def test_status_names_the_cells_that_used_a_changed_file(tmp_path) -> None:
         "lib/tiny/a.py changed (used by cell 4)",
         "lib/tiny/b.py changed (used by cells 5, 7, 8, 9)",
     )
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "open(path, 'w')",
+        "open(path, 'a')",
+        "import pathlib; pathlib.Path(path).unlink()",
+        "import os; os.rename(path, 'here')",
+        "import os; os.rename('mine', path)",
+        "import os; os.mkdir(path + '-folder')",
+        "import shutil; shutil.rmtree(os.path.dirname(path))",
+    ],
+    ids=["write", "append", "remove", "take", "replace", "folder", "tree"],
+)
+def test_a_chapter_that_writes_outside_its_folder_fails_there(tmp_path, deed) -> None:
+    own = "import os, tempfile, pathlib\npathlib.Path('mine').write_text('1')\n"
+    own += "open(tempfile.mkdtemp() + '/x', 'w').close(); os.mkdir('sub'); os.remove('mine')\n"
+    own += "pathlib.Path('mine').write_text('2')"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/table.csv").write_text("1,2\n")
+    path = f"path = {str(tmp_path / 'data/table.csv')!r}"
+    course = course_of(tmp_path, rude=[own, path, deed])
+    rows, screen = run(course)
+    assert rows["rude"].status == "failed"
+    assert "cell 6 of 6 (id code-3): PermissionError" in screen
+    assert "is outside of the chapter's folder" in screen
+    assert (tmp_path / "data/table.csv").read_text() == "1,2\n"
+    assert sorted(each.name for each in (tmp_path / "data").iterdir()) == ["table.csv"]
+
+
+def test_each_run_is_remembered_with_its_environment_and_a_reused_one_is_not(tmp_path) -> None:
+    course = course_of(tmp_path, first=["import numpy", SHOWS], second=["print(1)"])
+    run(course)
+    run(course)
+    run(course, force=True)
+    moments = history(course, "fast", "01_first")
+    assert [moment.status for moment in moments] == ["ran", "ran"]
+    assert [moment.claims[0].value for moment in moments] == [0.5, 0.5]
+    assert all(set(moment.cells) >= {"parameters", "code-0", "code-1"} for moment in moments)
+    first, second = record(course, "01_first"), record(course, "02_second")
+    assert first.environment["numpy"] == metadata.version("numpy")
+    assert "numpy" not in second.environment  # though it was loaded before the fork
+    assert first.machine == trace.machine()
+    assert first.environment["ipykernel"] == second.environment["ipykernel"]
 
 
 def test_two_runs_give_the_same_bytes(tmp_path) -> None:
@@ -300,7 +346,7 @@ def kernels_of(process: subprocess.Popen[str], flag: Path) -> list[psutil.Proces
     ids=["ctrl-c", "terminate", "kill"],
 )
 def test_no_kernel_outlives_an_interrupted_run(tmp_path, number, code) -> None:
-    flag = tmp_path / "flag"
+    flag = tmp_path / ".flag"
     hang = f"open({str(flag)!r}, 'w').close()\nwhile True: pass"
     course = course_of(tmp_path, hangs=[hang])
     process = start_command(course)
@@ -320,7 +366,7 @@ def test_no_kernel_outlives_an_interrupted_run(tmp_path, number, code) -> None:
 
 
 def test_the_next_run_sweeps_up_after_a_killed_one(tmp_path) -> None:
-    flag = tmp_path / "flag"
+    flag = tmp_path / ".flag"
     hang = f"open({str(flag)!r}, 'w').close()\nwhile epochs: pass"
     course = course_of(tmp_path, hangs=[hang])
     process = start_command(course)
