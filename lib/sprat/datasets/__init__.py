@@ -134,8 +134,9 @@ def fetch(name: str, split: str = "train") -> Data:
         split: ``"train"`` or ``"test"``; `describe` says which there are.
 
     Returns:
-        Inputs as the registry describes them, uint8 (N, channels, height, width) for images, and
-        int64 labels (N,).
+        Inputs and targets as their blocks store them: for images uint8 (N, channels, height,
+        width), or a list where sizes differ; for labels int64 (N,), for numbers float32 (N, size);
+        for texts a list, for tables `sprat.Rows`, for graphs `sprat.GraphBatch`.
 
     Raises:
         DataError: no such data set or split, no source delivers, or the disk is full.

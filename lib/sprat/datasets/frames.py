@@ -1,8 +1,8 @@
 """Tables that pandas has pickled, read without pandas and without running anything in them.
 
-A pickle is a program, and unpickling runs it. Here every name that the program may use is on a list
-of eleven, which stand for functions in this file, for `slice`, and for numpy's arrays and types; any
-other is refused. Nothing of pandas is called, so the tables can be read with any version of it and with
+A pickle is a program, and unpickling runs it. Here every name that the program may use is on
+a list of eleven, which stand for functions of this file, `slice`, and numpy's arrays and types; any
+other is refused. Nothing of pandas is called: tables can be read with any version of it, and with
 none. How a frame is laid out, in blocks of columns of one type, is described in the pandas guide,
 "Internals" (https://pandas.pydata.org/docs/development/internals.html).
 """

@@ -1,13 +1,19 @@
-"""Data of R packages: vectors of strings and numbers in a lazy-load database, read without R.
+"""Data of R and its packages: vectors of strings and numbers, read without R.
 
-R keeps a package's data as two files: ``.rdb`` holds compressed objects one after the other, and
-``.rdx`` says where each begins. Objects are in R's XDR serialisation; the format is described in
-"R Internals", section 1.8 (https://cran.r-project.org/doc/manuals/r-release/R-ints.html), the
-database in its section 1.11. Only what data consists of is read: no functions, no environments.
+R keeps an installed package's data as two files: ``.rdb`` holds compressed objects one after the
+other, and ``.rdx`` says where each begins. What its function ``save`` writes is one file, ``.rda``.
+Objects are in R's XDR serialisation; the format is described in "R Internals", section 1.8
+(https://cran.r-project.org/doc/manuals/r-release/R-ints.html), the database in its section 1.11.
+Only what data consists of is read: no functions, no environments.
 """
 
+import bz2
+import contextlib
+import gzip
+import lzma
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,7 +31,7 @@ def lazy_load(index: bytes | bytearray, database: bytes | bytearray) -> dict[str
     """The objects of a package's data.
 
     Args:
-        index: the file ``Rdata.rdx``, uncompressed.
+        index: the file ``Rdata.rdx``.
         database: the file ``Rdata.rdb``.
 
     Returns:
@@ -34,21 +40,53 @@ def lazy_load(index: bytes | bytearray, database: bytes | bytearray) -> dict[str
     Raises:
         DataError: the files are damaged, or hold something else than data.
     """
-    try:
-        places = _Reader(bytes(index)).whole()["variables"]
-        found: dict[Any, Any] = {}
+    with _telling("data of an R package"):
+        places = _Reader(_unpacked(index)).whole()["variables"]
+        found = {}
         for name, (start, length) in places.items():
             piece = database[start : start + length]
             # Four bytes tell the length of what zlib makes of the rest.
             found[name] = _Reader(zlib.decompress(piece[4:])).whole()
         return found
-    except DataError:
-        raise
+
+
+def saved(content: bytes | bytearray) -> dict[str, Any]:
+    """The objects in a file that R's ``save`` wrote, ``.rda``.
+
+    Args:
+        content: the file, compressed or not.
+
+    Returns:
+        As `lazy_load`.
+
+    Raises:
+        DataError: it is damaged, or holds something else than data.
+    """
+    with _telling("file of R's save"):
+        plain = _unpacked(content)
+        if plain[:5] not in (b"RDX2\n", b"RDX3\n"):
+            raise ValueError("not in R's XDR format")
+        return dict(_Reader(plain[5:]).whole())
+
+
+def _unpacked(content: bytes | bytearray) -> bytes:
+    """What is inside, by gzip, bzip2 or xz, or as it is: R writes all four."""
+    for mark, unpack in ((b"\x1f\x8b", gzip.decompress), (b"BZh", bz2.decompress),
+                         (b"\xfd7zXZ", lzma.decompress)):  # fmt: skip
+        if content.startswith(mark):
+            return unpack(bytes(content))
+    return bytes(content)
+
+
+@contextlib.contextmanager
+def _telling(what: str) -> Iterator[None]:
+    """Turn whatever a damaged file brings about into one error."""
+    try:
+        yield
     except (ValueError, KeyError, IndexError, TypeError, OSError, EOFError, struct.error,
-            zlib.error, UnicodeDecodeError) as error:  # fmt: skip
+            zlib.error, lzma.LZMAError, UnicodeDecodeError) as error:  # fmt: skip
         raise DataError(
-            f"The data of an R package was expected; reading it fails with "
-            f"{type(error).__name__}: {error}.",
+            f"The {what} was expected; reading it fails with {type(error).__name__}: {error}.",
             fix="delete the file, so that it is fetched anew",
         ) from None
 

@@ -5,6 +5,7 @@ import email.policy
 import io
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ import torch
 from torch import Tensor
 
 from sprat.datasets.cache import File
+from sprat.datasets.converted import Converted
 from sprat.datasets.packages import Debian, Npm, PyPI
-from sprat.datasets.rdata import lazy_load
+from sprat.datasets.rdata import lazy_load, saved
 from sprat.datasets.registry import Dataset, Read
+from sprat.datasets.sources import Address
 from sprat.datasets.splits import by_hash
 from sprat.errors import DataError
 
@@ -29,11 +32,30 @@ _NOVELS = {
 _NOVELS_TRAIN_SHARE = 0.9
 
 
+def _installed(raw: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The novels from the files of the installed R package."""
+    return _as_text(lazy_load(raw["Rdata.rdx"], raw["Rdata.rdb"]))
+
+
+def _from_its_source(raw: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The novels from the files that the R package is made of."""
+    return _as_text({key: saved(raw[f"{key}.rda"]).get(key) for key in _NOVELS})
+
+
+def _as_text(novels: Mapping[str, Any]) -> dict[str, bytes]:
+    for key in _NOVELS:
+        lines = novels.get(key)
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise DataError(
+                f"{key} is no list of lines.", fix="name another version of the package"
+            )
+    return {f"{key}.txt": "\n".join(novels[key]).encode() for key in _NOVELS}
+
+
 def _janeausten(read: Read, split: str) -> tuple[list[str], Tensor]:
-    novels = lazy_load(read("Rdata.rdx"), read("Rdata.rdb"))
     texts = []
     for key in _NOVELS:
-        text = "\n".join(novels[key])
+        text = read(f"{key}.txt").decode()
         # The last tenth is held out, from the beginning of a paragraph on.
         cut = text.index("\n\n", int(_NOVELS_TRAIN_SHARE * len(text))) + 2
         texts.append(text[:cut] if split == "train" else text[cut:])
@@ -112,20 +134,51 @@ JANEAUSTEN = Dataset(
     home="https://github.com/juliasilge/janeaustenr",
     files=(
         File(
-            "Rdata.rdb",
-            1_601_335,
-            "8fb5198960d0da724b1562f96e4221e5c1b41ff455000280b02c55980c3d8f21",
+            "sensesensibility.txt",
+            673_687,
+            "0996d90842bbe8093f3b8142c1e77d1b20cff52d1d0615f3ed67733653e74e26",
         ),
-        File("Rdata.rdx", 401, "e4802f9b6da42a64a5bfe5f510e3cecd92b4862f3f9bf1996d60e388c692d798"),
+        File(
+            "prideprejudice.txt",
+            684_767,
+            "2e44edaa4946d64ad541c68e0224f5d672f43bf3ce2a8a0b0637ad5e02fc6eb3",
+        ),
+        File(
+            "mansfieldpark.txt",
+            883_279,
+            "e0e9ef3863ea77f51f6070062ee0dd50ad9b933223880617629e4e4963ea40ff",
+        ),
+        File(
+            "emma.txt", 883_027, "dd08b340a56ad4a0a00718d5682528a5a5886ae0aef91c9e0fa528074fa64b75"
+        ),
+        File(
+            "northangerabbey.txt",
+            433_410,
+            "8618a5acf5be50cc6e9b7680c7469fb6012649ab08c709dfc63c6367989fd31d",
+        ),
+        File(
+            "persuasion.txt",
+            466_853,
+            "726513a6c18bb678427bcbcf7c72d0d20816a67c25b0471b26ddcabf3ebac140",
+        ),
     ),
     sources=(
-        Debian(
-            "r-cran-janeaustenr",
-            1_626_392,
-            {
-                name: f"usr/lib/R/site-library/janeaustenr/data/{name}"
-                for name in ("Rdata.rdb", "Rdata.rdx")
-            },
+        Converted(
+            Debian(
+                "r-cran-janeaustenr",
+                1_626_392,
+                {
+                    name: f"usr/lib/R/site-library/janeaustenr/data/{name}"
+                    for name in ("Rdata.rdb", "Rdata.rdx")
+                },
+            ),
+            ("Rdata.rdb", "Rdata.rdx"),
+            _installed,
+        ),
+        Converted(
+            Address("https://raw.githubusercontent.com/juliasilge/janeaustenr/v1.0.0/data/"),
+            tuple(f"{key}.rda" for key in _NOVELS),
+            _from_its_source,
         ),
     ),
     parse=_janeausten,

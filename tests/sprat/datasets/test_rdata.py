@@ -1,13 +1,23 @@
-"""Lazy-load databases of R packages, written here byte by byte as R does."""
+"""R's lazy-load databases and saved files, written here byte by byte as R does."""
 
+import bz2
+import gzip
+import lzma
 import struct
 import zlib
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from sprat.datasets.rdata import lazy_load
+from sprat import datasets
+from sprat.datasets import texts
+from sprat.datasets.converted import Converted
+from sprat.datasets.rdata import lazy_load, saved
 from sprat.errors import DataError
+
+from .conftest import IMAGES, LABELS, Web, tiny_dataset
 
 HEADER = b"X\n" + struct.pack(">iii", 3, 0x040200, 0x030500) + struct.pack(">i", 5) + b"UTF-8"
 END = struct.pack(">i", 254)
@@ -90,3 +100,66 @@ def test_damage_is_told(cut: int) -> None:
 def test_code_is_not_read() -> None:
     with pytest.raises(DataError, match="kind 6 is no data"):
         lazy_load(*database(code=number(6) + number(0)))
+
+
+def rda(**objects: bytes) -> bytes:
+    content = b"RDX3\n" + HEADER
+    for name, thing in objects.items():
+        content += number(0x402) + number(1) + chars(name) + thing
+    return content + END
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_saved_files_packed_in_four_ways(pack: Callable[[bytes], bytes]) -> None:
+    found = saved(pack(rda(emma=strings("EMMA", ""), pages=integers(3))))
+    assert found["emma"] == ["EMMA", ""]
+    assert found["pages"].tolist() == [3]
+
+
+@pytest.mark.parametrize("content", [b"", b"RDX3\n", rda(a=strings("b"))[:-20], b"\x1f\x8b\x08cut"])
+def test_damaged_saved_files_are_told(content: bytes) -> None:
+    with pytest.raises(DataError, match="R's save"):
+        saved(content)
+
+
+def test_both_sources_of_the_novels_make_the_same_files() -> None:
+    lines = {key: strings(key.upper(), "", "It is a truth.") for key in texts._NOVELS}
+    index, content = database(**lines)
+    installed = texts._installed({"Rdata.rdx": index, "Rdata.rdb": content})
+    packed = {f"{key}.rda": gzip.compress(rda(**{key: line})) for key, line in lines.items()}
+    assert installed == texts._from_its_source(packed)
+    assert installed["emma.txt"] == b"EMMA\n\nIt is a truth."
+    index, content = database(**lines | {"emma": integers(1)})
+    with pytest.raises(DataError, match="emma is no list of lines"):
+        texts._installed({"Rdata.rdx": index, "Rdata.rdb": content})
+
+
+def test_what_is_converted_is_verified_like_anything_else(web: Web, folder: Path) -> None:
+    web.served = {"/both": IMAGES + LABELS}
+    source = datasets.Address(web.address)
+
+    def cut(raw: object) -> dict[str, bytes]:
+        assert isinstance(raw, dict)
+        return {"images": raw["both"][: len(IMAGES)], "labels": raw["both"][len(IMAGES) :]}
+
+    datasets.register(tiny_dataset(Converted(source, ("both",), cut)))
+    assert len(datasets.fetch("tiny")) == 40
+    assert {path.name for path in (folder / "tiny").iterdir()} == {".lock", "images", "labels"}
+
+    datasets.register(
+        tiny_dataset(Converted(source, ("both",), lambda raw: {"images": b"x"}), name="wrong")
+    )
+    with pytest.raises(DataError, match="images has 1 bytes"):
+        datasets.fetch("wrong")
+
+
+def test_a_conversion_that_fails_is_a_source_that_fails(web: Web) -> None:
+    web.served = {"/raw": b"anything"}
+
+    def refuse(raw: object) -> dict[str, bytes]:
+        raise DataError("The raw file is of another kind.", fix="none")
+
+    source = Converted(datasets.Address(web.address), ("raw",), refuse)
+    datasets.register(tiny_dataset(source))
+    with pytest.raises(DataError, match="raw file is of another kind"):
+        datasets.fetch("tiny")
