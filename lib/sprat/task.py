@@ -175,20 +175,24 @@ class Task:
         return Batch(self.input.mock(count, generator=generator), y)
 
     def describe(self) -> Table:
-        """How input, target and output are stored, encoded and read back."""
+        """How input, target and output are stored, encoded for the model and decoded again."""
         rows = []
         for role, whole in (("input", self.input), ("target", self.target)):
             for number, block in enumerate(_parts(whole)):
                 after = self.encoded(block)
                 assert after is not None
-                how = " → ".join(type(e).__name__ for e in self._steps(block)) or "as it is"
+                there, back = _in_words(self._steps(block))
                 called = f"{role} {number + 1}" if isinstance(whole, Several) else role
-                rows.append((called, type(block).__name__, block.shape(), how, after.shape()))
+                rows.append(
+                    (called, type(block).__name__, block.shape(), there, after.shape(), back)
+                )
         if self.output is not None and self.output is not self.target:
             goal = self.encoded(self.output)
             assert goal is not None
-            rows.append(("output", type(self.output).__name__, "", "", goal.shape()))
-        return Table(("", "block", "stored", "encoded by", "in the model"), rows)
+            back = _in_words(self._steps(self.output))[1]
+            rows.append(("output", type(self.output).__name__, "", "", goal.shape(), back))
+        headers = ("", "block", "stored", "encoded by", "in the model", "decoded by")
+        return Table(headers, rows)
 
     def _steps(self, block: Block) -> list[Encoding]:
         """The encodings that a block goes through, in order."""
@@ -210,3 +214,9 @@ def _parts(block: Block | None) -> tuple[Block, ...]:
     if block is None:
         return ()
     return block.parts if isinstance(block, Several) else (block,)
+
+
+def _in_words(steps: list[Encoding]) -> tuple[str, str]:
+    """The encodings on the way there, and on the way back."""
+    names = [type(step).__name__ for step in steps]
+    return " → ".join(names) or "as it is", " → ".join(reversed(names)) or "as it is"

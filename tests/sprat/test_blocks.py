@@ -79,6 +79,7 @@ def test_words_are_what_a_person_reads() -> None:
     rows = TABLE.read({"colour": ["blue"], "shape": ["flat"], "age": [3.5]})
     assert TABLE.words(rows[0]) == "colour blue, shape flat, age 3.5"
     assert sp.Tokens(3, padding=0, pieces=("-", "x", "y")).words(torch.tensor([2, 1, 0])) == "y x"
+    assert sp.Tokens(3, padding=0, pieces=("-", "a", " b")).words(torch.tensor([1, 2, 0])) == "a b"
     assert sp.Continuous(1, ("mass in kg",)).words(torch.tensor([2.5])) == "mass in kg 2.5"
     assert sp.Label(["a", "b"]).words(torch.tensor(1)) == "b"
     assert sp.Labels(["a", "b", "c"]).words(torch.tensor([1.0, 0, 1])) == "a, c"
@@ -350,6 +351,7 @@ def test_describe_names_every_part() -> None:
     assert [line.split()[0] for line in lines[2:]] == ["input", "input", "target"]
     assert "input 1  Image" in lines[2]
     assert "ToFloat" in lines[2]
+    assert lines[2].count("ToFloat") == 2  # on the way there, and on the way back
     assert "input 2  Text" in lines[3]
     assert "Characters" in lines[3]
 

@@ -70,6 +70,17 @@ def test_numbers_may_be_categories_and_come_as_arrays() -> None:
     assert block.read(columns).continuous.flatten().tolist() == [1, 2, 3]
 
 
+def test_a_data_frame_will_do() -> None:
+    pandas = pytest.importorskip("pandas")
+    whole = pandas.array([1, None, 3], dtype="Int64")
+    frame = pandas.DataFrame({"c": ["a", None, "b"], "n": [1.5, None, 2], "k": whole})
+    block = sp.TableRow.of(frame)
+    rows = block.read(frame)
+    assert block.missing == ("c", "n", "k")
+    assert rows.categorical.tolist() == [[0], [-1], [1]]
+    assert rows.continuous.nan_to_num(-9).tolist() == [[1.5, 1], [-9, -9], [2, 3]]
+
+
 def test_rows_are_indexed_like_a_column() -> None:
     rows = sp.Rows(torch.arange(10)[:, None], torch.arange(10.0)[:, None])
     assert len(rows) == 10
@@ -105,7 +116,9 @@ def test_what_a_network_gets_has_nothing_missing(block: sp.TableRow) -> None:
     assert float(encoded.continuous[:, 1].mean()) == pytest.approx(0, abs=1e-6)
     assert float(encoded.continuous[:, 1].std(unbiased=False)) == pytest.approx(1, abs=1e-5)
     assert close(task.decode_input(encoded), rows)
-    assert "Categorise → FillMissing → NormalizeTable" in str(task.describe())
+    described = str(task.describe())
+    assert "Categorise → FillMissing → NormalizeTable" in described
+    assert "NormalizeTable → FillMissing → Categorise" in described
 
 
 def test_new_rows_are_treated_as_training_was(block: sp.TableRow) -> None:

@@ -121,4 +121,6 @@ class Tokens(Block):
             return value
         indices = [i for i in value.tolist() if i != self.padding]
         shown = [self.pieces[i] if self.pieces else str(i) for i in indices[:60]]
-        return " ".join(shown) + (" …" if len(indices) > 60 else "")
+        # Pieces of a tokeniser bring their spaces along; those of a plain word list do not.
+        between = "" if any(" " in piece for piece in self.pieces) else " "
+        return between.join(shown) + (" …" if len(indices) > 60 else "")
