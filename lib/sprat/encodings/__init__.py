@@ -15,6 +15,7 @@ from sprat.encodings.base import Encoding
 from sprat.encodings.categories import OneHotEncode
 from sprat.encodings.images import Normalize, ToFloat
 from sprat.encodings.points import ScalePoints
+from sprat.encodings.projective import Projective
 
 _ELSEWHERE = {
     "BytePairs": "text",
@@ -25,7 +26,7 @@ _ELSEWHERE = {
     "Words": "text",
 }
 
-__all__ = ["Encoding", "Normalize", "OneHotEncode", "ScalePoints", "ToFloat"]
+__all__ = ["Encoding", "Normalize", "OneHotEncode", "Projective", "ScalePoints", "ToFloat"]
 
 
 def __getattr__(name: str) -> Any:
