@@ -198,5 +198,10 @@ class GPT(nn.Module):
         return self.norm(h), cache
 
     def groups(self) -> list[nn.Module]:
-        """Parts for rates that differ, from the text's end on: embeddings, each block, the norm."""
-        return [nn.ModuleList([self.embedding, self.position]), *self.blocks, self.norm]
+        """Parts for rates that differ, from the text's end on: embeddings, then each block.
+
+        The embedding reads out too, so the last block is what is nearest to a head; the last norm
+        goes with it.
+        """
+        last = nn.ModuleList([*self.blocks[-1:], self.norm])
+        return [nn.ModuleList([self.embedding, self.position]), *self.blocks[:-1], last]

@@ -274,8 +274,11 @@ class SmolLM2(nn.Module):
         return F.linear(self.norm(h), self.embedding.weight), cache
 
     def groups(self) -> list[nn.Module]:
-        """Parts for rates that differ, from the text's end on: embedding, each layer, the norm."""
-        return [self.embedding, *self.layers, self.norm]
+        """Parts for rates that differ, from the text's end on: embedding, then each layer.
+
+        The last norm goes with the last layer, as in `GPT.groups`.
+        """
+        return [self.embedding, *self.layers[:-1], nn.ModuleList([*self.layers[-1:], self.norm])]
 
 
 def _arguments(metadata: dict[str, Any]) -> dict[str, Any]:
