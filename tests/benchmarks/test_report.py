@@ -47,3 +47,27 @@ def test_every_stored_result_can_be_shown(report: ModuleType, path: Path) -> Non
     assert len(table) >= 3
     assert len({line.count("|") for line in table}) == 1
     assert "Measured 20" in text
+
+
+def test_ratios_are_drawn_and_told(
+    report: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(report, "PLOTS", tmp_path / "plots")
+    ways = {"hand": [1.0, 1.0], "sprat": [0.9, 1.1], "peer": [2.0, 3.0]}
+    rows = {
+        f"{m}: {way}": {"ratio": report.spread(v)}
+        for m in ("CNN", "LSTM")
+        for way, v in ways.items()
+    }
+    report.save("speed", "ratios", rows, ["torch"])
+    result = json.loads((tmp_path / "speed.json").read_text())
+    assert report.panels(result)["LSTM"]["peer"]["median"] == 2.5
+    assert "LSTM: hand 1.00, sprat 1.00, peer 2.50" in report.plot_words(result)
+    assert "](_static/benchmarks/speed.svg)" in report.page()
+    path = report.plot("speed", result)
+    first = path.read_bytes()
+    assert report.plot("speed", result).read_bytes() == first
+    assert b"<svg" in first
+    few = {"rows": {"a": {"ratio": report.spread([1.0])}, "b": {"seconds": 2}}}
+    assert not report.has_plot(few)
