@@ -17,9 +17,9 @@ from sprat import recipes
 from sprat.recipes.protocol import Result, Run
 
 WHAT = (
-    "wall seconds from the first touch of the data to the target, and epochs: the mean of ten runs "
-    "with ten seeds without the fastest and the slowest, and of all runs median "
-    "(smallest–largest)"
+    "wall seconds from the first touch of the data to the target, and epochs: the mean of all runs "
+    "without the fastest and the slowest, and of all of them median (smallest–largest); each run "
+    "has its own seed"
 )
 
 
