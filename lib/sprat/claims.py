@@ -39,12 +39,12 @@ def claim(
     shown = "" if number is None else f" ({_text(number)})"
     mark = "✓" if held else "✗"
     verdict = "held" if held else "failed"
-    _show(
+    show_record(
         CLAIM,
         {"text": text, "held": held, "value": number, "name": name},
         plain=f"{mark} {text}{shown}",
-        markup=f'<p class="sprat-claim sprat-claim-{verdict}"><span aria-label="{verdict}">{mark}'
-        f"</span> {html.escape(text)}"
+        markup=f'<p class="sprat-claim sprat-claim-{verdict}">'
+        f'<span role="img" aria-label="{verdict}">{mark}</span> {html.escape(text)}'
         f'<span class="sprat-claim-value">{html.escape(shown)}</span></p>',
     )
     if not held:
@@ -66,7 +66,7 @@ def record(**values: Any) -> None:
     plain = ", ".join(
         f"{name} = {v if isinstance(v, str) else _text(v)}" for name, v in kept.items()
     )
-    _show(RECORD, {"values": kept}, plain=f"recorded {plain}", markup=None)
+    show_record(RECORD, {"values": kept}, plain=f"recorded {plain}")
 
 
 def _plain(value: SupportsFloat) -> int | float:
@@ -84,7 +84,15 @@ def _text(number: float) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:.4g}"
 
 
-def _show(mime: str, data: dict[str, Any], *, plain: str, markup: str | None) -> None:
+def show_record(mime: str, data: dict[str, Any], *, plain: str, markup: str | None = None) -> None:
+    """Leave a record in a notebook's output; elsewhere only a claim says something.
+
+    Args:
+        mime: which kind of record.
+        data: what JSON can hold.
+        plain: what is shown where nobody knows the kind.
+        markup: what a page shows, as HTML.
+    """
     ipython = sys.modules.get("IPython")
     if ipython is None or ipython.get_ipython() is None:
         if mime == CLAIM:

@@ -142,7 +142,7 @@ def _markup(
         f'<span style="min-width:8em">{html.escape(name.replace("_", " "))}</span>'
         f'<input type="range" min="0" max="{len(options) - 1}" step="1" value="{position}" '
         f'style="flex:1;min-width:6em" data-axis="{axis}">'
-        f'<output style="min-width:4em">{html.escape(options[position])}</output></label>'
+        f'<span style="min-width:4em">{html.escape(options[position])}</span></label>'
         for axis, (name, options, position) in enumerate(zip(names, labels, first, strict=True))
     )
     at = (first[0], first[1]) if len(first) == 2 else (0, first[0])
