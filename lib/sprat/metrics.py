@@ -38,6 +38,13 @@ class Metric(ABC):
     def value(self) -> float:
         """The number over everything gathered since `reset`."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """What was gathered, for a checkpoint in the middle of a phase that trains and measures."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 - of nothing
+        """Go on from what `state_dict` gave."""
+
 
 _SUMMED_AT_ONCE = 64
 
@@ -80,6 +87,16 @@ class Mean(Metric):
         self._sum()
         return float(self.total) / self.count if self.total is not None else float("nan")
 
+    def state_dict(self) -> dict[str, Any]:
+        """The sum so far, and what is not in it yet."""
+        state = {"total": self.total, "count": self.count, "size": self._size}
+        return state | {"waiting": list(self._waiting)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.total, self.count, self._size = state["total"], state["count"], state["size"]
+        self._waiting = state["waiting"]
+
     def _sum(self) -> None:
         if self._waiting:
             total = torch.stack(self._waiting).float().sum().mul_(self._size)
@@ -117,6 +134,14 @@ class Tokenwise(Metric):
         counts = torch.ones_like(y) if self.padding is None else (y != self.padding).long()
         self._sums.append((self.of_each(y_hat.detach().float(), y) * counts).sum())
         self._counts.append(counts.sum())
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums and counts so far, one a batch."""
+        return {"sums": list(self._sums), "counts": list(self._counts)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self._sums, self._counts = list(state["sums"]), list(state["counts"])
 
     def mean(self) -> float:
         """The mean over all tokens so far. Reading it waits for the device."""
@@ -194,6 +219,14 @@ class PartOf(Metric):
     def value(self) -> float:
         """What the metric says."""
         return self.metric.value()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the metric gathered."""
+        return self.metric.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.metric.load_state_dict(state)
 
 
 def one_hot_accuracy(

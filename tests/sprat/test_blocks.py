@@ -316,6 +316,32 @@ def test_padding_counts_neither_for_the_loss_nor_for_the_metrics() -> None:
     assert perplexity.value() != perplexity.value()  # nothing seen: not a number
 
 
+def test_metrics_of_tokens_and_of_parts_go_on_where_they_stopped() -> None:
+    generator = torch.Generator().manual_seed(0)
+    batches = [
+        (
+            torch.randn(2, 4, 5, generator=generator),
+            torch.randint(0, 5, (2, 4), generator=generator),
+        )
+        for _ in range(2)
+    ]
+    makers = (
+        lambda: sp.metrics.Perplexity(0),
+        lambda: sp.metrics.TokenAccuracy(0),
+        lambda: sp.metrics.PartOf(0, sp.metrics.Perplexity(0), "perplexity_1"),
+    )
+    for make in makers:
+        part = isinstance(make(), sp.metrics.PartOf)
+        feeds = [((y_hat,), (y,)) if part else (y_hat, y) for y_hat, y in batches]
+        whole, first, rest = make(), make(), make()
+        for feed in feeds:
+            whole.update(*feed)
+        first.update(*feeds[0])
+        rest.load_state_dict(first.state_dict())
+        rest.update(*feeds[1])
+        assert rest.value() == whole.value() != first.value()
+
+
 def test_a_uniform_guess_has_the_perplexity_of_the_vocabulary() -> None:
     metric = sp.metrics.Perplexity()
     metric.update(torch.zeros(3, 4, 7), torch.randint(0, 7, (3, 4)))
