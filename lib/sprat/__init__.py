@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from sprat.phases.predict import PredictPhase
     from sprat.phases.rollout import RolloutPhase
     from sprat.phases.vae import VAEPhase
+    from sprat.published import publish
     from sprat.rows import Rows
     from sprat.sliders import scrub
     from sprat.stopping import EarlyStopping
@@ -141,6 +142,7 @@ _NAMES = {
     "phases.predict": ("PredictPhase",),
     "phases.rollout": ("RolloutPhase",),
     "phases.vae": ("VAEPhase",),
+    "published": ("publish",),
     "rows": ("Rows",),
     "sliders": ("scrub",),
     "stopping": ("EarlyStopping",),

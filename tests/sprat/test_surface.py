@@ -24,7 +24,7 @@ NAMES = {
     "OneHot", "OneHotEncode", "Phase", "Rows", "ScalePoints", "Schedule", "Splits",
     "SpratError", "Table",
     "TableRow", "Task", "Text", "ToFloat", "Tokens", "TrainPhase", "Trajectory", "ValidPhase",
-    "claim", "load", "loss_for", "metrics_for", "record", "save", "save_onnx", "scrub",
+    "claim", "load", "loss_for", "metrics_for", "publish", "record", "save", "save_onnx", "scrub",
 }  # fmt: skip
 MODULES = {
     "augment", "blocks", "callbacks", "data", "datasets", "diffusion", "distributed",
