@@ -141,6 +141,7 @@ class Checkpoint(Callback):
             "scaler": learn.scaler.state_dict(),
             "history": _plain_history(learn.history),
             "callbacks": {n: c.state_dict() for n, c in numbered(learn.heard).items()},
+            "phases": {n: p.state_dict() for n, p in numbered(list(learn.phases)).items()},
             "random": random_state(learn),
         }
         files.write(self.folder / f"state-{learn.moves:09d}.safetensors", state)
@@ -262,6 +263,9 @@ class Resumed:
             ) from None
 
     def _restore_callbacks(self, learn: "Learner") -> None:
+        for name, phase in numbered(list(learn.phases)).items():
+            if kept := self.state.get("phases", {}).get(name):
+                phase.load_state_dict(kept, learn)
         here = numbered(learn.heard)
         for name, state in self.state["callbacks"].items():
             if name in here:

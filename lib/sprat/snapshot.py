@@ -82,11 +82,12 @@ def set_random_state(learn: "Learner", state: dict[str, Any]) -> None:
 
 @contextmanager
 def unchanged(learn: "Learner") -> Iterator[None]:
-    """Put weights, optimisers, mode and random numbers back at the end of the ``with``."""
+    """Put weights, optimisers, phases, mode and random numbers back at the end of the ``with``."""
     training, moves = learn.model.training, learn.moves
     weights = copy.deepcopy(learn.model.state_dict())
     optimizers = {n: copy.deepcopy(o.state_dict()) for n, o in learn.optimizers.items()}
     scaler, place = copy.deepcopy(learn.scaler.state_dict()), random_state(learn)
+    phases = {n: copy.deepcopy(p.state_dict()) for n, p in numbered(list(learn.phases)).items()}
     try:
         yield
     finally:
@@ -97,4 +98,6 @@ def unchanged(learn: "Learner") -> Iterator[None]:
             learn.optimizers[name].zero_grad(set_to_none=True)
         learn.scaler.load_state_dict(scaler)
         learn.moves = moves
+        for name, phase in numbered(list(learn.phases)).items():
+            phase.load_state_dict(phases[name], learn)
         set_random_state(learn, place)

@@ -1,6 +1,7 @@
 """Learning from few labels: FixMatch and the mean teacher, on handwritten digits."""
 
 import statistics
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from sprat.errors import DataError
 from sprat.phases.fixmatch import FixMatchPhase
 from sprat.phases.mean_teacher import MeanTeacherPhase
 from sprat.phases.parts import Stream
+from sprat.snapshot import unchanged
 
 WEAK: list[Transform] = [Affine(8, (0.95, 1.05), 0.0, 0.06)]
 STRONG: list[Transform] = [
@@ -205,3 +207,58 @@ def test_parts_without_targets_are_still_checked() -> None:
     wrong = sp.Data(torch.zeros(8, 1, 8, 8, dtype=torch.uint8))
     with pytest.raises(sp.SpratError, match="a float type was expected"):
         sp.Learner(task(), {"train": labelled, "unlabelled": wrong}, model=network(), device="cpu")
+
+
+class Ended(Exception):  # noqa: N818 - what happens to a process
+    """As if the process had ended."""
+
+
+class End(sp.Callback):
+    """After so many training steps."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def step_end(self, learn: sp.Learner) -> None:
+        self.left -= learn.phase.trains
+        if self.left < 0:
+            raise Ended
+
+
+@pytest.mark.parametrize("kind", ["fixmatch", "teacher"])
+def test_an_interrupted_training_goes_on_exactly(kind: str, tmp_path: Path) -> None:
+    """In mid-epoch too: the teacher, and whose turn it is among the labelled batches, are kept."""
+
+    def make() -> sp.Learner:
+        generator = torch.Generator().manual_seed(4)
+        if kind == "fixmatch":
+            return small(FixMatchPhase(WEAK, STRONG, threshold=0.2, generator=generator))
+        return small(MeanTeacherPhase(WEAK, generator=generator))
+
+    whole = make()
+    whole.fit(2)
+    broken = make()
+    with pytest.raises(Ended):
+        broken.fit(2, callbacks=[sp.Checkpoint(tmp_path, every=3), End(4)])
+    resumed = make()
+    resumed.resume(tmp_path)
+    resumed.fit(2, callbacks=[sp.Checkpoint(tmp_path, every=3)])
+    assert resumed.history.losses == whole.history.losses
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name])
+
+
+@pytest.mark.parametrize("kind", ["fixmatch", "teacher"])
+def test_what_is_only_tried_out_changes_no_phase(kind: str) -> None:
+    def losses(trial: bool) -> list[float]:
+        generator = torch.Generator().manual_seed(4)
+        fixmatch = FixMatchPhase(WEAK, STRONG, threshold=0.2, generator=generator)
+        teacher = MeanTeacherPhase(WEAK, generator=generator)
+        learn = small(fixmatch if kind == "fixmatch" else teacher)
+        learn.fit(1)
+        if trial:
+            with unchanged(learn):  # as `lr_find` does
+                learn.run(learn.phases[0])
+        return learn.fit(1).losses
+
+    assert losses(trial=True) == losses(trial=False)

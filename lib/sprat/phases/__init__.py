@@ -46,6 +46,15 @@ class Phase(ABC):
     def step(self, learn: "Learner", batch: Batch) -> "State":
         """What to do with one batch: compute a loss and return ``learn.update(loss=...)``."""
 
+    def state_dict(self) -> dict[str, Any]:
+        """What it keeps from step to step, for a checkpoint: plain values and tensors."""
+        return {}
+
+    def load_state_dict(  # noqa: B027 - most phases keep nothing
+        self, state: dict[str, Any], learn: "Learner"
+    ) -> None:
+        """Go on from there; `learn` is the learner that is taken up."""
+
 
 class TrainPhase(Phase):
     """Supervised training: predict, compare with the target, improve."""

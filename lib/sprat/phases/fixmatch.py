@@ -9,7 +9,7 @@ Sohn et al., "FixMatch: Simplifying Semi-Supervised Learning with Consistency an
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -76,6 +76,14 @@ class FixMatchPhase(TrainPhase):
             sure=sure.mean(),
             y_hat=others,
         )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the labelled batches stand."""
+        return {"labelled": self.labelled.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any], learn: "Learner") -> None:
+        """Go on from there."""
+        self.labelled.load_state_dict(state["labelled"], learn)
 
     def _changed(self, x: Tensor, transforms: Sequence[Transform]) -> Tensor:
         with torch.no_grad():

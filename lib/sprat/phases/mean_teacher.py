@@ -7,7 +7,7 @@ for `FixMatchPhase`: ``{"train": labelled, "unlabelled": the_rest, "valid": vali
 import copy
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -59,7 +59,7 @@ class MeanTeacherPhase(TrainPhase):
 
     def step(self, learn: "Learner", batch: Batch) -> "State":
         """The student learns, then the teacher follows it a little."""
-        known, teacher = self.labelled.next(learn), self._teacher(learn)
+        known, teacher = self.labelled.next(learn), self._teacher(learn).train()
         with torch.no_grad():
             goal = teacher(self._changed(batch.x)).softmax(1)  # (B, classes)
         x = torch.cat([self._changed(known.x), self._changed(batch.x)])
@@ -79,13 +79,13 @@ class MeanTeacherPhase(TrainPhase):
 
     def measure(self, learn: "Learner", batch: Batch) -> "State":
         """The teacher's loss and outputs on a labelled batch; nothing learns."""
-        y_hat = self._teacher(learn)(batch.x)
+        y_hat = self._teacher(learn).train(learn.phase.trains)(batch.x)
         return learn.update(loss=learn.loss(y_hat, batch.y), y_hat=y_hat)
 
     def _teacher(self, learn: "Learner") -> nn.Module:
         if self.teacher is None:
             self.teacher = copy.deepcopy(learn.model).requires_grad_(False)
-        return self.teacher.train(learn.phase.trains)
+        return self.teacher
 
     @torch.no_grad()
     def _follow(self, student: nn.Module) -> None:
@@ -97,6 +97,20 @@ class MeanTeacherPhase(TrainPhase):
             mine.lerp_(theirs, 1 - decay)
         for state, now in zip(self.teacher.buffers(), student.buffers(), strict=True):
             state.copy_(now)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The teacher, how many steps it has followed, and where the labelled batches stand."""
+        teacher = {} if self.teacher is None else dict(self.teacher.state_dict())
+        return {
+            "teacher": teacher, "steps": self.steps, "labelled": self.labelled.state_dict(),
+        }  # fmt: skip
+
+    def load_state_dict(self, state: dict[str, Any], learn: "Learner") -> None:
+        """Go on from there."""
+        self.teacher, self.steps = None, state["steps"]
+        if state["teacher"]:
+            self._teacher(learn).load_state_dict(state["teacher"])
+        self.labelled.load_state_dict(state["labelled"], learn)
 
     def _changed(self, x: Tensor) -> Tensor:
         with torch.no_grad():
