@@ -269,6 +269,21 @@ def browser() -> Iterator:
 
 
 @pytest.fixture(scope="session")
+def page_tools() -> Path:
+    """The folder with axe, the HTML validator and Lighthouse, and ``node`` to run them with."""
+    done = subprocess.run(
+        ["sh", str(ROOT / "tests/site/install_tools.sh")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder = ROOT / "_build/page-tools"
+    if not any(folder.glob("done-*")):
+        pytest.skip(done.stderr.strip() or "the tools that judge pages could not be installed")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def address() -> Iterator:
     """A function from a course to the address under which its site answers."""
     servers: dict[Path, object] = {}

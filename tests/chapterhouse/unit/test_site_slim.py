@@ -164,6 +164,8 @@ def test_a_page_loads_one_sheet_and_one_script_that_waits(site: Path) -> None:
 def test_pictures_wait_keep_their_place_and_their_pixels(site: Path) -> None:
     images = [a for t, a in Tags((site / "chapters/a.html").read_text()).found if t == "img"]
     assert [a.get("loading") for a in images] == [None, "lazy"]
+    assert set(images[0]) == {"src", "alt", "width", "height", "decoding"}
+    assert '""' not in (site / "chapters/a.html").read_text()
     assert all((a["width"], a["height"]) == ("64", "48") for a in images)
     small = site / "chapters" / str(images[0]["src"])
     assert small.suffix == ".webp"

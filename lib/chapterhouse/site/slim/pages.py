@@ -18,7 +18,7 @@ _PRELOAD = re.compile(r"[ \t]*<link\b[^>]*\brel=\"preload\"[^>]*\bas=\"script\"[
 _HREF = re.compile(r"\bhref=\"([^\"?]*)")
 _SCRIPT = re.compile(r"[ \t]*<script\b(?P<attributes>[^>]*)>(?P<body>.*?)</script>\n?", re.DOTALL)
 _SRC = re.compile(r"\bsrc=\"([^\"?]*)")
-_IMG = re.compile(r"<img\b(?P<attributes>[^>]*?)\s*/?>")
+_IMG = re.compile(r"<img\b(?P<attributes>(?:[^>\"']|\"[^\"]*\"|'[^']*')*?)\s*/?>")
 _DATA = re.compile(r"data:image/(?P<kind>png|webp|jpeg);base64,(?P<data>[A-Za-z0-9+/=]{4096,})")
 _VIEWPORT = re.compile(r"<meta name=\"viewport\"[^>]*>")
 _PARAGRAPH = re.compile(r"<p>(.*?)</p>", re.DOTALL)
@@ -87,8 +87,22 @@ def read(path: str, html: str) -> Page:
     first, *_ = _VIEWPORT.findall(parts[0]) or [""]
     parts[0] = _VIEWPORT.sub("", parts[0])
     parts[0] = parts[0].replace('<meta charset="utf-8" />', f'<meta charset="utf-8">\n    {first}')
-    page.html = _ROLES.sub("", "".join(parts))
+    page.html = _mended("".join(parts))
     return page
+
+
+def _mended(html: str) -> str:
+    """The page with the theme's own faults mended: withdrawn roles, doubled ids, missing marks."""
+    html = _ROLES.sub("", html).replace('<section id="exercise-content">', "<section>")
+    # The name of a button must hold the words on it, for those who speak to their computer.
+    html = re.sub(
+        r'(<button class="[^"]*search-button-field[^>]*?) aria-label="[^"]*"', r"\1", html
+    )
+    return re.sub(
+        r'(<(?:div|dialog)\b[^>]*\bclass="bd-sidebar-primary[^>]*?)>',
+        r'\1 role="region" aria-label="Book">',
+        html,
+    )
 
 
 def with_head(page: Page, lines: list[str]) -> None:
@@ -137,7 +151,7 @@ def with_lazy_pictures(
             more += ' decoding="async"' + (' loading="lazy"' if seen > 1 or not found else "")
         better = smaller(path)
         if better != path:
-            attributes = attributes.replace(source[0], f'src="{escape(page.to(better))}"')
+            attributes = attributes.replace(source[0], f'src="{escape(page.to(better))}')
         return f"<img{attributes}{more}>"
 
     begin = max(page.html.find("<article"), 0)
