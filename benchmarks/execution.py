@@ -76,15 +76,16 @@ def notebook(prose: str, cells: list[str]) -> nbformat.NotebookNode:
 
 
 def call(root: Path, *command: str) -> None:
+    program = Path(sys.executable).with_name(command[0])
     done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=root, capture_output=True, text=True, check=False
+        [program, *command[1:]], cwd=root, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
 
 
 def ours(root: Path) -> None:
-    call(root, "chapterhouse.cli", "run")
+    call(root, "chapterhouse", "run")
 
 
 def papermill(root: Path) -> None:
@@ -94,7 +95,7 @@ def papermill(root: Path) -> None:
 
 
 def jupyter_book(root: Path) -> None:
-    call(root, "jupyter_book", "build", ".", "--quiet")
+    call(root, "jupyter-book", "build", ".", "--quiet")
 
 
 def shown(root: Path, way: str) -> str:

@@ -18,6 +18,7 @@ report ``{"pid": …}``, and ``{"exit": …}`` when that kernel has ended.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -29,9 +30,10 @@ import selectors
 import signal
 import socket
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from chapterhouse.run import inside
 from chapterhouse.run.preloaded import Preloaded
@@ -71,6 +73,7 @@ def main() -> None:
     if job is not None:
         _become(job, preloaded)
         inside.start()
+        _leave()
 
 
 def _warm(modules: list[str]) -> tuple[Preloaded, list[str], str]:
@@ -214,6 +217,16 @@ def _become(job: Job, preloaded: Preloaded) -> None:
     _new_randomness(preloaded)
 
 
+def _leave() -> NoReturn:
+    """End this child as a process ends, but leave it to the system to free what it holds."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(0)
+
+
 def _new_randomness(preloaded: Preloaded) -> None:
     """The random state of a new process: unlike its siblings'."""
     random.seed()
@@ -246,8 +259,6 @@ def _threads() -> int:
     try:
         return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - only the number matters
     except OSError:
-        import threading
-
         return threading.active_count()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ def make_plan(
         CourseError: there is no such profile.
     """
     limits = course.limits(profile)
+    _refuse_same_ids(path)
     notebook = nb.read(path)
     nb.check(notebook, name=str(path))
     defaults = nb.parameters(notebook, name=str(path))
@@ -87,6 +89,22 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, str]:
             )
         assignments[name.strip()] = value
     return assignments
+
+
+def _refuse_same_ids(path: Path) -> None:
+    """Two cells with one id: nbformat would give one of them a new, random one, with a warning."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        ids = [cell["id"] for cell in cells if "id" in cell]
+    except (OSError, ValueError, TypeError, KeyError):
+        return  # whatever it is, reading the notebook tells it
+    numbers = [i for i, cell in enumerate(cells, 1) if ids.count(cell.get("id")) > 1]
+    if numbers:
+        raise NotebookError(
+            f"{path} has cells with the same id {cells[numbers[0] - 1]['id']!r}: "
+            f"cells {', '.join(map(str, numbers))}.",
+            fix="give one of them another id; copying a cell in a text editor does this",
+        )
 
 
 def _profile_values(

@@ -18,8 +18,10 @@ import os
 import sys
 import time
 from importlib.metadata import EntryPoint
+from queue import Empty
 from typing import Any
 
+from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
@@ -109,6 +111,43 @@ class _ThisInterpreter(KernelSpecManager):
         )
 
 
+class _Client(AsyncKernelClient):
+    """Talks to a kernel as soon as it answers; the usual one then listens 0.2 s for nothing."""
+
+    async def wait_for_ready(self, timeout: float | None = None) -> None:
+        """Wait until the kernel answers a question, and what it publishes arrives here.
+
+        Raises:
+            RuntimeError: it died, or did not answer within `timeout` seconds.
+        """
+        deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
+        while not await self._answers():
+            if not await self._async_is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"Kernel didn't respond in {timeout:g} seconds")
+
+    async def _answers(self) -> bool:
+        """Ask once; whether the answer came, and after it the news that the kernel is idle."""
+        request = self.kernel_info()
+        try:
+            while True:
+                answer = await self.shell_channel.get_msg(timeout=1)
+                if answer["parent_header"].get("msg_id") == request:
+                    break
+            while True:
+                # The last that is published for a request; nothing comes if we are not connected.
+                news = await self.iopub_channel.get_msg(timeout=0.2)
+                if (
+                    news["parent_header"].get("msg_id") == request
+                    and news["content"].get("execution_state") == "idle"
+                ):
+                    self._handle_kernel_info_reply(answer)
+                    return True
+        except Empty:
+            return False
+
+
 class WarmKernelManager(AsyncKernelManager):
     """Manages one kernel of this very interpreter, forked from a warmed process.
 
@@ -120,6 +159,7 @@ class WarmKernelManager(AsyncKernelManager):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
+        self.client_factory = _Client
         # Known without its entry point, too: from a source tree, say, or an older installation.
         KernelProvisionerFactory.provisioners.setdefault(NAME, _ENTRY_POINT)
 

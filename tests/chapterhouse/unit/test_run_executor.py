@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import io
 import json
@@ -105,6 +106,24 @@ def test_a_broken_notebook_is_a_row_and_the_others_run(course) -> None:
     assert [row.status for row in report.rows] == ["ran", "failed", "ran"]
     assert "02_two.ipynb is not a notebook" in screen
     assert "fix:" in screen
+
+
+def test_a_notebook_with_the_same_id_twice_is_a_row_and_the_others_run(course) -> None:
+    path = course.chapters / "02_two.ipynb"
+    path.write_text(path.read_text().replace('"id": "code-0"', '"id": "prose"'))
+    report, screen = run(course, FakeExecute())
+    assert [row.status for row in report.rows] == ["ran", "failed", "ran"]
+    assert "02_two.ipynb has cells with the same id 'prose': cells 1, 3." in screen
+    assert "fix:" in screen
+
+
+def test_a_notice_about_the_kernels_is_told_once(course) -> None:
+    def execute(plan, course, **settings):
+        made = FakeExecute()(plan, course, **settings)
+        return dataclasses.replace(made, notice="an ordinary kernel was started")
+
+    _, screen = run(course, execute)
+    assert screen.count("notice: an ordinary kernel was started") == 1
 
 
 def test_a_wrong_parameter_stops_before_anything_runs(course) -> None:

@@ -1,0 +1,83 @@
+"""What is remembered of each run, and what a chapter's record says of its surroundings."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from chapterhouse.course import Course
+from chapterhouse.run import record, trace
+from chapterhouse.run.executor import run_course
+from chapterhouse.run.record import Claim, Run, history, history_path, remember
+from chapterhouse.testing import FakeExecute, make_course, make_notebook
+
+NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def course(tmp_path) -> Course:
+    return make_course(tmp_path, {"01_one": make_notebook(["print(1)"])})
+
+
+def a_run(value: float = 0.5) -> Run:
+    return Run(
+        slug="01_one",
+        status="ran",
+        profile="fast",
+        wall_s=1.5,
+        cpu_s=1.0,
+        peak_memory_bytes=7,
+        claims=(Claim("it learns", True, value),),
+        cells=(record.CellTime("code-0", 0.25),),
+        key="k",
+    )
+
+
+def test_a_moment_says_when_and_what(course) -> None:
+    remember(a_run(), course, now=NOON.astimezone(timezone(timedelta(hours=2))))
+    (moment,) = history(course, "fast", "01_one")
+    assert moment.when == "2026-03-01T12:00:00+00:00"
+    assert moment.cells == {"code-0": 0.25}
+    assert moment.claims == (Claim("it learns", True, 0.5),)
+    assert (moment.status, moment.key, moment.wall_s) == ("ran", "k", 1.5)
+
+
+def test_the_newest_is_last_and_the_oldest_are_forgotten(course, monkeypatch) -> None:
+    monkeypatch.setattr(record, "_REMEMBERED", 3)
+    for number in range(5):
+        remember(a_run(number), course, now=NOON + timedelta(hours=number))
+    assert [m.claims[0].value for m in history(course, "fast", "01_one")] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"when": "x"}', '{"claims": [3]}', ""])
+def test_a_damaged_line_is_passed_over(course, damage) -> None:
+    remember(a_run(), course, now=NOON)
+    path = history_path(course, "fast", "01_one")
+    path.write_text(f"{damage}\n{path.read_text()}")
+    remember(a_run(0.75), course, now=NOON)
+    assert [m.claims[0].value for m in history(course, "fast", "01_one")] == [0.5, 0.75]
+
+
+def test_what_never_ran_has_no_history(course) -> None:
+    assert history(course, "fast", "01_one") == []
+
+
+def test_runs_and_failures_are_remembered_and_reuse_is_not(course) -> None:
+    fake = FakeExecute()
+    for force in (False, False, True):
+        run_course(course, screen=io.StringIO(), execute=fake, force=force)
+    fake.failing = {"01_one"}
+    run_course(course, screen=io.StringIO(), execute=fake, force=True)
+    assert [m.status for m in history(course, "fast", "01_one")] == ["ran", "ran", "failed"]
+
+
+def test_the_record_names_the_machine_and_no_history_is_in_it(course) -> None:
+    run_course(course, screen=io.StringIO(), execute=FakeExecute())
+    path = record.executed_path(course, "fast", "01_one", ".json")
+    assert json.loads(path.read_text())["machine"] == trace.machine()
+    before = path.read_bytes()
+    run_course(course, screen=io.StringIO(), execute=FakeExecute(), force=True)
+    assert path.read_bytes() == before
