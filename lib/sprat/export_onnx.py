@@ -118,8 +118,8 @@ def save_onnx(
     except Exception as error:  # the exporter and the runtime raise whatever they meet
         raise ExportError(
             f"{type(network).__name__} can't be exported: {_first_line(error)}",
-            fix="avoid control flow that depends on values, and pass example= with the shapes "
-            "that the model is made for",
+            fix="write x.shape[0] instead of len(x) in forward, avoid control flow that depends on "
+            "values, and pass example= with the shapes that the model is made for",
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

@@ -249,3 +249,21 @@ def test_arguments_that_are_no_plain_values_are_named(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="no plain value") as caught:
         learn.export(tmp_path)
     assert "numbers" in caught.value.fix
+
+
+def test_encodings_of_tables_and_texts_travel(tmp_path: Path) -> None:
+    columns = {"colour": ["red", None, "blue", "red"], "size (m)": [1.0, 2.0, None, 4.0]}
+    block = sp.TableRow.of(columns)
+    rows = block.read(columns)
+    table = sp.Task(block, sp.Continuous(1), encodings=sp.tabular.prepare(block, rows))
+    texts = ["small fish", "near the shore", "deep", "fish"]
+    reader = sp.Task(sp.Text(), sp.Label(["a", "b"]), encodings=[sp.text.Words.of(texts)])
+    for i, (task, x) in enumerate([(table, rows), (reader, texts)]):
+        y = torch.zeros(4, 1) if i == 0 else torch.tensor([0, 1, 0, 1])
+        learn = sp.Learner(task, (sp.Data(x, y),), model=sp.models.MLP(4, 2), device="cpu")
+        loaded = sp.load(learn.export(tmp_path / str(i))).task
+        assert loaded == task
+        again = loaded.encode(sp.Batch(x)).x
+        before = task.encode(sp.Batch(x)).x
+        parts = (lambda v: (v.categorical, v.continuous)) if i == 0 else (lambda v: (v,))
+        assert all(torch.equal(a, b) for a, b in zip(parts(again), parts(before), strict=True))

@@ -197,3 +197,21 @@ def test_without_the_packages_the_error_names_the_install(
     with pytest.raises(ExportError, match="needs onnxruntime") as caught:
         sp.save_onnx(learn, tmp_path / "m.onnx")
     assert "pip install onnx" in caught.value.fix
+
+
+MODELS: dict[str, Any] = {
+    "ViT": lambda: sp.models.ViT(1, 3, size=(16, 16), patch=8, width=16, depth=1),
+    "RNNLM": lambda: sp.models.RNNLM(20, width=8, num_hiddens=8, num_layers=1),
+    "GPT": lambda: sp.models.GPT(20, width=8, num_layers=1, num_heads=2),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_attention_and_recurrence_take_batches_of_any_size(tmp_path: Path, name: str) -> None:
+    x = torch.randn(2, 1, 16, 16) if name == "ViT" else torch.randint(0, 20, (2, 6))
+    model = MODELS[name]()
+    saved = sp.save_onnx(model, tmp_path / "model.onnx", example=x)
+    many = x.repeat(4, *[1] * (x.ndim - 1))[:7]
+    with torch.no_grad():
+        assert torch.allclose(run(saved.path, many), model.eval()(many), atol=1e-5)

@@ -58,7 +58,7 @@ class Recurrent(nn.Module):
     ) -> tuple[Float[Tensor, "batch length num_hiddens"], tuple[Tensor, ...]]:
         """The state after every token, and what to go on from. A `state` of None is zeros."""
         if state is None:
-            zeros = x.new_zeros(1, len(x), self.num_hiddens)
+            zeros = x.new_zeros(1, x.shape[0], self.num_hiddens)
             state = (zeros, zeros) if self.cell == "lstm" else (zeros,)
         across = F.dropout(self.weight_hh, self.weight_drop, self.training)
         weights = [self.weight_ih, across, self.bias_ih, self.bias_hh]
@@ -81,7 +81,7 @@ def variational_dropout(
     """Leave out the same share `p` of a text's channels at every time, and scale up the rest."""
     if not training or p == 0:
         return x
-    return x * F.dropout(x.new_ones(len(x), 1, x.shape[2]), p)
+    return x * F.dropout(x.new_ones(x.shape[0], 1, x.shape[2]), p)
 
 
 def activation_penalty(

@@ -48,7 +48,7 @@ class PatchEmbedding(nn.Module):
     ) -> Float[Tensor, "batch tokens features"]:
         """The extra token, then the patches row by row."""
         patches = self.project(x).flatten(2).transpose(1, 2)  # (B, patches, width)
-        extra = self.extra.expand(len(x), -1, -1)
+        extra = self.extra.expand(x.shape[0], -1, -1)
         return torch.cat([extra, patches], 1) + self.place
 
 
