@@ -110,11 +110,8 @@ def _glove(read: Read, split: str) -> tuple[list[str], Tensor]:
             "The words of these vectors are in a parquet file, and pyarrow is not installed.",
             fix="pip install pyarrow",
         ) from None
-    table: dict[str, list[Any]] = parquet.read_table(
-        io.BytesIO(read("glove_6B_index.parquet"))
-    ).to_pydict()
-    keys, places = (next(table[n] for n in table if isinstance(table[n][0], t)) for t in (str, int))
-    words = [word for _, word in sorted(zip(places, keys, strict=True))]
+    table = parquet.read_table(io.BytesIO(read("glove_6B_index.parquet")))
+    words: list[str] = table.column("index").to_pylist()
     vectors = np.load(io.BytesIO(read("glove_6B_50d_emb.npy")), allow_pickle=False)
     return words, torch.from_numpy(vectors)
 

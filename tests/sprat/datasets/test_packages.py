@@ -195,3 +195,10 @@ def test_every_weights_entry_is_complete() -> None:
         assert f"{{{entry.citation}," in references
         assert entry.licence == "Apache-2.0"
         assert all(isinstance(file, File) and len(file.sha256) == 64 for file in entry.files)
+
+
+def test_word_vectors_say_what_they_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as where it is not installed
+    with pytest.raises(DataError, match="pyarrow is not installed") as caught:
+        datasets.describe("glove").parse(lambda name: bytearray(), "train")
+    assert caught.value.fix == "pip install pyarrow"
