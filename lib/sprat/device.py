@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from sprat.errors import TrainingError
 
@@ -69,3 +70,18 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype | None
             fix='use precision="bf16", or "fp32"',
         )
     return PRECISIONS[precision]
+
+
+def place(
+    model: nn.Module, device: torch.device, *, channels_last: bool, compile: bool | str
+) -> nn.Module:
+    """The model on its device, laid out and compiled as asked for.
+
+    Compiling is in place, so the names of the weights stay as they are.
+    """
+    model = model.to(device)
+    if channels_last:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if compile:
+        model.compile(backend=compile if isinstance(compile, str) else "inductor")
+    return model

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from sprat import dry_run, fitting, inference, lr_find, optim, sanity
 from sprat.callbacks import Callback, Cancel, ending, in_order, listeners, span
 from sprat.data import Batch, Encoded
-from sprat.device import choose_precision, meet
+from sprat.device import choose_precision, meet, place
 from sprat.errors import DataError, TaskError
 from sprat.history import History
 from sprat.live import Progress
@@ -99,12 +99,8 @@ class Learner:
             )
         sanity.check_parts(phases, metrics, optimizer)
         self.group, self.device = meet(distributed, device, optimizer)
-        self.model = module.to(self.device)
+        self.model = place(module, self.device, channels_last=channels_last, compile=compile)
         self.channels_last = channels_last
-        if channels_last:
-            self.model = self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if compile:  # in place, so that the names of the weights stay as they are
-            self.model.compile(backend=compile if isinstance(compile, str) else "inductor")
         self.precision = choose_precision(precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
         self._loss = loss or (self.task.loss if self.task else None)
@@ -118,12 +114,7 @@ class Learner:
             self.group.take_in(self)
         default = (TrainPhase(), ValidPhase()) if "valid" in self.loaders else (TrainPhase(),)
         self.phases: tuple[Phase, ...] = tuple(phases) if phases is not None else default
-        self.optimizers: dict[str, torch.optim.Optimizer] = {}
-        self.make_optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.AdamW
-        if isinstance(optimizer, Mapping):
-            self.optimizers |= optimizer
-        else:
-            self.make_optimizer = optimizer
+        self.make_optimizer, self.optimizers = optim.given(optimizer)
         self.base_lr = lr
         self.callbacks = list(callbacks)
         self.progress = progress and (self.group is None or self.group.first)

@@ -8,7 +8,7 @@ the last ones do is new (Howard and Ruder, "Universal Language Model Fine-tuning
 Classification", 2018, section 3.2, https://arxiv.org/abs/1801.06146).
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -58,6 +58,15 @@ def move(learn: "Learner", optimizer: torch.optim.Optimizer) -> None:
         # Autocast keeps its low-precision copies of the weights; these are now of the old ones.
         torch.clear_autocast_cache()
     learn.moves += 1
+
+
+def given(
+    optimizer: Callable[..., torch.optim.Optimizer] | Mapping[str, torch.optim.Optimizer],
+) -> tuple[Callable[..., torch.optim.Optimizer], dict[str, torch.optim.Optimizer]]:
+    """What makes the optimiser at the first fit, and those that are there already, by name."""
+    if isinstance(optimizer, Mapping):
+        return torch.optim.AdamW, dict(optimizer)
+    return optimizer, {}
 
 
 def prepare(learn: "Learner", lr: "LR | None") -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sprat.callbacks import Callback
 from sprat.errors import TrainingError
+from sprat.metrics import Metric
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -60,6 +61,9 @@ class Recorder(Callback):
     reads: ClassVar = {"loss", "y_hat", "lr", "batch"}
     writes: ClassVar = {"metrics", "history"}
 
+    def __init__(self) -> None:
+        self.metrics: list[Metric] = []  # those that a phase gathers while it trains
+
     def epoch_begin(self, learn: "Learner") -> None:
         """Start a row."""
         self.row: dict[str, float] = {"epoch": learn.epoch}
@@ -69,6 +73,7 @@ class Recorder(Callback):
         self.columns: dict[str, Column] = {}
         self.lrs: list[float] = []
         self.measured = learn.phase.measures
+        self.metrics = learn.metrics if self.measured and learn.phase.trains else []
         for metric in learn.metrics:
             metric.reset()
 
@@ -124,11 +129,15 @@ class Recorder(Callback):
         """The row and the columns so far."""
         columns = {name: column.state_dict() for name, column in self.columns.items()}
         lrs = torch.tensor(self.lrs, dtype=torch.float64)
-        return {"row": self.row, "columns": columns, "lrs": lrs}
+        metrics = [metric.state_dict() for metric in self.metrics]
+        return {"row": self.row, "columns": columns, "lrs": lrs, "metrics": metrics}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.row, self.lrs, self.columns = dict(state["row"]), state["lrs"].tolist(), {}
+        # Between two epochs there are none here yet, and what they had gathered is done with.
+        for metric, gathered in zip(self.metrics, state["metrics"], strict=False):
+            metric.load_state_dict(gathered)
         for name, column in state["columns"].items():
             self.columns[name] = Column()
             self.columns[name].load_state_dict(column)

@@ -219,7 +219,7 @@ def test_a_training_that_diverges(pictures: sp.Data, task: sp.Task) -> None:
     x = pictures.x.float() / 255
     x[90] = float("nan")  # beyond what is looked at before training
     learn = sp.Learner(task, (sp.Data(x, pictures.y),), model=sp.models.MLP(81, 3), device="cpu")
-    with pytest.raises(TrainingError, match="is nan from step [01] on") as caught:
+    with pytest.raises(TrainingError, match=r"is nan from step [01] on") as caught:
         learn.fit(1)
     assert "not finite in the data" in caught.value.fix
 

@@ -72,6 +72,10 @@ def sgd(parameters: Any, lr: float) -> torch.optim.Optimizer:
     return torch.optim.SGD(parameters, lr=lr, momentum=0.9, nesterov=True)
 
 
+class MeasuredTraining(sp.TrainPhase):
+    measures = True
+
+
 Make = Callable[[sp.Data], sp.Learner]
 MAKERS: dict[str, Make] = {
     "AdamW with dropout": own,
@@ -86,6 +90,9 @@ MAKERS: dict[str, Make] = {
     ),
     "a plain loader": lambda data: own(data, data=plain(data)),
     "bf16": lambda data: own(data, precision="bf16"),
+    "measuring while training": lambda data: own(
+        data, phases=[MeasuredTraining()], metrics=[sp.metrics.accuracy]
+    ),
 }
 
 
