@@ -182,7 +182,7 @@ def test_the_cost_is_its_formula_and_angles_wrap() -> None:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_pole_learns_to_stand_up_within_two_hundred_simulations(seed: int) -> None:
     torch.manual_seed(seed)
-    policy = Policy(8)
+    policy = Policy(8, scale=10.0)
     phase = RolloutPhase(torch.linspace(0, 1, 26), field=swing_up_system, cost=swing_up_cost)
 
     class Stands(sp.Callback):
