@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from nbformat import NotebookNode, v4
@@ -21,7 +22,7 @@ from chapterhouse.errors import SiteError
 from chapterhouse.install_cell import WheelSource
 from chapterhouse.myst import Directive
 from chapterhouse.plain_markdown import Converter
-from chapterhouse.site import citations, facts, graded, recorded
+from chapterhouse.site import citations, facts, graded, live, recorded
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.references import References
 from chapterhouse.site.settings import SiteSettings
@@ -92,7 +93,12 @@ def edition(
                 return _exercise(course, settings, block, slug=run.slug, where=where)
 
             text = recorded.fill(cell.source, runs, slug=run.slug, where=where)
-            own = {"graded": exercise, "bibliography": lambda _: references.bibliography(cited)}
+            plain = Converter(references.links(page), name=where)
+            own: dict[str, Callable[[Directive], str]] = {
+                "graded": exercise,
+                "bibliography": lambda _: references.bibliography(cited),
+                "live": partial(live.in_words, url=settings.page_url(page), convert=plain.convert),
+            }
             converter = Converter(references.links(page), own, name=where)
             cell.source = converter.convert(text)
             cell.pop("attachments", None)

@@ -44,7 +44,7 @@ def take(block: Directive, runs: Mapping[str, Executed], *, where: str) -> tuple
     drawn = {
         cell.id: found
         for cell in runs[slug].notebook.cells
-        if cell.cell_type == "code" and (found := _picture(cell)) is not None
+        if cell.cell_type == "code" and (found := of_cell(cell)) is not None
     }
     if identity not in drawn:
         raise SiteError(
@@ -52,8 +52,8 @@ def take(block: Directive, runs: Mapping[str, Executed], *, where: str) -> tuple
             "which drew no picture.",
             fix="use one of " + (", ".join(drawn) or "another chapter; this one draws none"),
         )
-    mime, content, alt = drawn[identity]
-    name = f"{FOLDER}/{slug}-{identity}{_SUFFIXES[mime]}"
+    suffix, content, alt = drawn[identity]
+    name = f"{FOLDER}/{slug}-{identity}{suffix}"
     options = {"alt": alt, **block.options}
     lines = [f":{key}: {value}" for key, value in options.items()]
     # No {figure}: its number would be taken from the figures of the chapters.
@@ -61,6 +61,11 @@ def take(block: Directive, runs: Mapping[str, Executed], *, where: str) -> tuple
     if block.body:
         figure += f"\n\n:::{{container}} picture-caption\n{block.body}\n:::"
     return name, content, figure
+
+
+def is_picture(output: NotebookNode) -> bool:
+    """Whether an output of a cell is a picture."""
+    return any(output.get("data", {}).get(mime) for mime in _SUFFIXES)
 
 
 def alt_text(cell: NotebookNode) -> str:
@@ -76,8 +81,8 @@ def alt_text(cell: NotebookNode) -> str:
     return ""
 
 
-def _picture(cell: NotebookNode) -> tuple[str, bytes, str] | None:
-    """The last picture that a cell shows: its kind, its content and its alt text."""
+def of_cell(cell: NotebookNode) -> tuple[str, bytes, str] | None:
+    """The last picture that a cell shows: its file's suffix, its content and its alt text."""
     for output in reversed(cell.get("outputs", [])):
         for mime in _SUFFIXES:
             content = output.get("data", {}).get(mime)
@@ -85,5 +90,5 @@ def _picture(cell: NotebookNode) -> tuple[str, bytes, str] | None:
                 text = "".join(content)
                 svg = mime == "image/svg+xml"
                 data = text.encode() if svg else base64.b64decode(text)
-                return mime, data, " ".join(alt_text(cell).split())
+                return _SUFFIXES[mime], data, " ".join(alt_text(cell).split())
     return None

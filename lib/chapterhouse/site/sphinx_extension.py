@@ -1,8 +1,8 @@
 """A small Sphinx extension: formulas as MathML, and pages that call nobody.
 
-Jupyter Book loads it by ``_config.yml``. It also gives ``{run}``, ``{graded}`` and ``{from-run}`` a
-meaning when somebody runs Jupyter Book on the repository itself, without staging: the page then
-names what would stand there.
+Jupyter Book loads it by ``_config.yml``. It also gives ``{run}``, ``{graded}``, ``{from-run}`` and
+``{live}`` a meaning when somebody runs Jupyter Book on the repository itself, without staging: the
+page then names what would stand there.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ EARLY_THEME = """\
 
 
 class Unstaged(Directive):
-    """A ``{graded}`` or ``{from-run}`` block on a page built without `chapterhouse site`."""
+    """A block that only `chapterhouse site` can fill, on a page that was built without it."""
 
     required_arguments = 1
     has_content = True
-    option_spec = {"width": str, "name": str, "alt": str}  # noqa: RUF012
+    option_spec = dict.fromkeys(("width", "name", "alt", "model", "picture", "pen", "reach"), str)
 
     def run(self) -> list[nodes.Node]:
         """A note that names what would stand here."""
-        kinds = {"graded": "Exercise", "from-run": "Picture"}
+        kinds = {"graded": "Exercise", "from-run": "Picture", "live": "Live figure"}
         text = f"{kinds[self.name]} {self.arguments[0]}: build with `chapterhouse site` to see it."
         return [nodes.note("", nodes.paragraph(text=text))]
 
@@ -104,6 +104,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_js_file(None, body=EARLY_THEME, priority=1)
     app.add_directive("graded", Unstaged)
     app.add_directive("from-run", Unstaged)
+    app.add_directive("live", Unstaged)
     app.add_role("run", _unstaged_number)
     app.connect("html-page-context", _drop_assets, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

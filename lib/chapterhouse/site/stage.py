@@ -20,7 +20,7 @@ from chapterhouse import myst
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
-from chapterhouse.site import citations, facts, graded, pictures, recorded
+from chapterhouse.site import citations, facts, graded, live, pictures, recorded
 from chapterhouse.site import executed as ex
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.settings import SiteSettings
@@ -108,12 +108,16 @@ def _dress(
     dressed.metadata = NotebookNode(
         {k: v for k, v in dressed.metadata.items() if k in ("kernelspec", "language_info")}
     )
+    figures: list[live.Figure] = []
     for number, cell in enumerate(dressed.cells, start=1):
         where = f"{run.source_path}, cell {number}"
         if cell.cell_type == "markdown":
             text = recorded.fill(cell.source, runs, slug=run.slug, where=where)
 
             def expand(block: myst.Directive, where: str = where) -> str | None:
+                if block.name == "live":
+                    figures.append(_live(block, staged, slug=run.slug, page=page, where=where))
+                    return figures[-1].markdown
                 if block.name != "graded":
                     return None
                 staged.exercise_chapters.add(run.slug)
@@ -123,6 +127,8 @@ def _dress(
             cell.source = myst.rewrite(text, directive=expand)
         elif cell.cell_type == "code":
             _tidy_code_cell(cell)
+    for figure in figures:
+        _move_picture(dressed, figure, slug=run.slug)
     _insert_box(dressed, facts.box(run, settings, page=page), name=str(run.source_path))
     citations.make_own(dressed, run.slug)
     table = facts.claims_table(run)
@@ -134,9 +140,29 @@ def _dress(
     return dressed
 
 
+def _live(
+    block: myst.Directive, staged: Staged, *, slug: str | None, page: str, where: str
+) -> live.Figure:
+    """A live figure, with its picture and its scripts staged."""
+    runs = {run.slug: run for run in (*staged.chapters, *staged.pages)}
+    figure = live.expand(block, runs, slug=slug, page=page, where=where)
+    for name, content in figure.files.items():
+        _put(staged, name, content)
+    return figure
+
+
+def _move_picture(notebook: NotebookNode, figure: live.Figure, *, slug: str) -> None:
+    """Take the picture that a live figure shows out of its cell, where it would stand twice."""
+    for cell in notebook.cells:
+        if figure.slug == slug and cell.get("id") == figure.cell.id:
+            shown = [out for out in cell.get("outputs", []) if pictures.is_picture(out)]
+            cell.outputs = [out for out in cell.get("outputs", []) if out not in shown[-1:]]
+
+
 def _tidy_code_cell(cell: NotebookNode) -> None:
     """Leave only what a page shows: no records, no private mime types, alt text where it is due."""
-    cell.outputs = [out for out in cell.outputs if ex.RECORD not in out.get("data", {})]
+    private = {ex.RECORD, live.LIVE}
+    cell.outputs = [out for out in cell.outputs if not private & set(out.get("data", {}))]
     for output in cell.outputs:
         output.get("data", {}).pop(ex.CLAIM, None)
     kept = {k: v for k, v in cell.metadata.items() if k in ("tags", "mystnb")}
@@ -179,15 +205,18 @@ def _copy_folder(
             except UnicodeDecodeError:
                 raise SiteError(f"{path} is not UTF-8 text.", fix="save it as UTF-8") from None
             text = recorded.fill(text, runs, slug=None, where=str(path))
-            content = _with_pictures(text, staged, where=str(path)).encode()
+            page = relative.with_suffix("").as_posix()
+            content = _with_pictures(text, staged, page=page, where=str(path)).encode()
         _put(staged, relative.as_posix(), content)
 
 
-def _with_pictures(text: str, staged: Staged, *, where: str) -> str:
+def _with_pictures(text: str, staged: Staged, *, page: str, where: str) -> str:
     """A page with the pictures that it takes from chapters, which are staged beside it."""
     runs = {run.slug: run for run in (*staged.chapters, *staged.pages)}
 
     def show(block: myst.Directive) -> str | None:
+        if block.name == "live":
+            return _live(block, staged, slug=None, page=page, where=where).markdown
         if block.name != "from-run":
             return None
         name, content, figure = pictures.take(block, runs, where=where)
