@@ -49,7 +49,9 @@ def test_only_a_public_site_has_a_map(folder: Path) -> None:
     offline.add_sitemap(folder, SITE)
     assert not (folder / "sitemap.xml").exists()
     offline.add_sitemap(folder, replace(SITE, base_url="https://ann.example/course/"))
-    places = [e.text for e in ElementTree.parse(folder / "sitemap.xml").iter() if (e.text or "").strip()]
+    places = [
+        e.text for e in ElementTree.parse(folder / "sitemap.xml").iter() if (e.text or "").strip()
+    ]
     assert places == [
         "https://ann.example/course/book/index.html",
         "https://ann.example/course/chapters/01_a.html",
