@@ -5,7 +5,6 @@ Equal sites give equal bytes: names in order, one time for all.
 
 from __future__ import annotations
 
-import re
 import zipfile
 from html import escape
 from pathlib import Path
@@ -19,8 +18,7 @@ _STORED = {".png", ".webp", ".jpg", ".woff2", ".zip", ".whl"}
 
 def zip_path(settings: SiteSettings) -> str:
     """Where the zip is within the site."""
-    name = re.sub(r"[^a-z0-9]+", "-", settings.title.lower()).strip("-") or "book"
-    return f"downloads/{name}.zip"
+    return f"downloads/{settings.slug}.zip"
 
 
 def pack(folder: Path, settings: SiteSettings) -> Path:

@@ -22,6 +22,7 @@ from chapterhouse.site import (
     executed,
     facts,
     offline,
+    reading,
     recorded,
     references,
     render,
@@ -80,6 +81,7 @@ def assemble(
     built = wheel.build(course, made, folder / "wheels")
     source = colab.wheel_source(site, made, built.read_bytes())
     _notebooks(course, site, staged, rendered, source, folder)
+    reading.dress(folder, site, chapters=course.chapters.name)
     slim(folder, site, course.build / "site" / "pictures")
     offline.add_sitemap(folder, site)
     return folder

@@ -39,6 +39,11 @@ class SiteSettings:
     bibliography: tuple[str, ...]
     favicon: str = ""
 
+    @property
+    def slug(self) -> str:
+        """The title as a name for files."""
+        return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-") or "book"
+
     def page_url(self, page: str) -> str | None:
         """The public address of a page such as ``chapters/04_under_the_hood``, or None."""
         return f"{self.base_url}{page}.html" if self.base_url else None
