@@ -8,6 +8,10 @@ The state holds weights, optimisers, loss scale, history, what callbacks keep, w
 random numbers stands, and how far the fit was, in the middle of an epoch too. Plain data all of it,
 never pickle.
 
+Where several processes train together, the first one writes, for all: each draws random numbers of
+its own and has measured its own part of each batch, so the state holds these of every process. All
+of them read it from there, so the folder has to be one that all can reach.
+
 To go on in the middle of an epoch, the loader has to give the batches that are left, in the order
 that it had drawn. So the state also says where the random numbers stood when the phase began: from
 there the loader draws the same order, and what has been seen is skipped.
@@ -27,6 +31,7 @@ from sprat.errors import ExportError, TrainingError
 from sprat.export import save
 from sprat.history import History
 from sprat.phases import Phase
+from sprat.recorder import Recorder
 from sprat.snapshot import numbered, random_state, set_random_state
 from sprat.stopping import Monitor
 
@@ -79,11 +84,7 @@ class Checkpoint(Callback):
         Raises:
             TrainingError: with what to do instead.
         """
-        if learn.group is not None and learn.group.kind == "fsdp":
-            raise TrainingError(
-                "Checkpoint can't put together the optimiser's state, which FSDP shares out.",
-                fix='use distributed="ddp", or save the weights alone with learn.export(folder)',
-            )
+        _refuse_shards(learn)
         self.steps, self.scores = 0, []
         found = states(self.folder)
         if found and found[-1][0] > learn.moves:
@@ -127,6 +128,13 @@ class Checkpoint(Callback):
     def _save(
         self, learn: "Learner", place: tuple[int, int, int], began: dict[str, Any] | None
     ) -> None:
+        mine = {
+            "began": began,
+            "random": random_state(learn),
+            "recorder": numbered(learn.heard)[Recorder.__name__].state_dict(),
+        }
+        # Every process comes here, after the same step.
+        others = learn.group.collected(mine)[1:] if learn.group is not None else []
         if learn.group is not None and not learn.group.first:
             return
         state = {
@@ -142,7 +150,8 @@ class Checkpoint(Callback):
             "history": _plain_history(learn.history),
             "callbacks": {n: c.state_dict() for n, c in numbered(learn.heard).items()},
             "phases": {n: p.state_dict() for n, p in numbered(list(learn.phases)).items()},
-            "random": random_state(learn),
+            "random": mine["random"],
+            "others": others,
         }
         files.write(self.folder / f"state-{learn.moves:09d}.safetensors", state)
         for _, old in states(self.folder)[: -self.keep]:
@@ -165,6 +174,7 @@ def states(folder: Path) -> list[tuple[int, Path]]:
 
 def take_up(learn: "Learner", folder: Path, *, missing_ok: bool) -> "Resumed | None":
     """Put the newest state of a folder into a learner; `Learner.resume` is this."""
+    _refuse_shards(learn)
     found = states(folder)
     if not found:
         if missing_ok:
@@ -179,6 +189,7 @@ def take_up(learn: "Learner", folder: Path, *, missing_ok: bool) -> "Resumed | N
         raise ExportError(
             f"{path} is of another format than {FORMAT}.", fix="update sprat: pip install -U sprat"
         )
+    _choose_own(learn, state, path)
     try:
         learn.model.load_state_dict(state["model"])
     except RuntimeError as error:
@@ -191,7 +202,34 @@ def take_up(learn: "Learner", folder: Path, *, missing_ok: bool) -> "Resumed | N
     learn.history = History(columns["rows"], columns["losses"].tolist(), columns["lrs"].tolist())
     learn.moves = state["moves"]
     learn.resumed = Resumed(path, state)
+    if learn.group is not None:
+        learn.group.wait()  # or the first process could train, and delete what others still read
     return learn.resumed
+
+
+def _refuse_shards(learn: "Learner") -> None:
+    if learn.group is not None and learn.group.kind == "fsdp":
+        raise TrainingError(
+            "Checkpoint can't put together the optimiser's state, which FSDP shares out.",
+            fix='use distributed="ddp", or save the weights alone with learn.export(folder)',
+        )
+
+
+def _choose_own(learn: "Learner", state: dict[str, Any], path: Path) -> None:
+    """Put what this process drew and measured in the place of what the first one did."""
+    others = state.get("others", [])
+    rank, size = (0, 1) if learn.group is None else (learn.group.rank, learn.group.size)
+    if size != len(others) + 1:
+        raise TrainingError(
+            f"{path} is of a training by {len(others) + 1} processes; here there are {size}.",
+            fix=f"start as many: torchrun --standalone --nproc-per-node={len(others) + 1} train.py"
+            if others
+            else "go on in one process, without distributed=",
+        )
+    if rank:
+        mine = others[rank - 1]
+        state |= {"began": mine["began"], "random": mine["random"]}
+        state["callbacks"][Recorder.__name__] = mine["recorder"]
 
 
 def _plain_history(history: History) -> dict[str, Any]:

@@ -210,6 +210,12 @@ class Group:
             for name, value in model.state_dict().items()
         }
 
+    def collected(self, value: Any) -> list[Any]:
+        """What every process has, by its number; all have to ask at the same time."""
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
     def wait(self) -> None:
         """Until every process is here."""
         dist.barrier()

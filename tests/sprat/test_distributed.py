@@ -104,6 +104,22 @@ def test_the_first_process_alone_shows_progress_and_writes(together: tuple[Path,
             assert torch.equal(value, weights[name])
 
 
+@pytest.mark.slow
+def test_an_interrupted_training_goes_on_exactly(together: tuple[Path, str]) -> None:
+    """In the middle of an epoch, in each process with the random numbers that it had drawn."""
+    for rank in (0, 1):
+        assert all(read(together[0], "broken", rank).values()), read(together[0], "broken", rank)
+
+
+@pytest.mark.slow
+def test_a_state_of_two_processes_is_not_for_one(together: tuple[Path, str]) -> None:
+    model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+    data = sp.Data(torch.zeros(4, 6), torch.zeros(4, dtype=torch.int64))
+    learn = sp.Learner(model, data, loss=nn.functional.cross_entropy, device="cpu")
+    with pytest.raises(TrainingError, match="by 2 processes; here there are 1"):
+        learn.resume(together[0] / "broken")
+
+
 def test_alone_it_says_how_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RANK", raising=False)
     data = sp.Data(torch.zeros(4, 2), torch.zeros(4, 1))

@@ -1,4 +1,4 @@
-"""What torchrun starts in two processes: a small training by DDP and one by FSDP, written to files.
+"""What torchrun starts in two processes: trainings by DDP and by FSDP, written to files.
 
     torchrun --standalone --nproc-per-node=2 train.py FOLDER
 
@@ -8,6 +8,7 @@ The test runs `fit` in one process too and compares.
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -57,6 +58,56 @@ class Seen(sp.Metric):
         return len(rows) + len(rows.unique(dim=0)) / 1000
 
 
+class EndedError(Exception):
+    """As if the process had ended."""
+
+
+class End(sp.Callback):
+    """After so many training steps."""
+
+    def __init__(self, after: int) -> None:
+        self.left = after
+
+    def step_end(self, learn: sp.Learner) -> None:
+        self.left -= learn.phase.trains
+        if self.left < 0:
+            raise EndedError
+
+
+def drawing() -> sp.Learner:
+    """A learner that draws in every step, other numbers in every process."""
+    y = torch.arange(50) % 3
+    x = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(5 + int(os.environ["RANK"]))
+    model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+    task = sp.Task(sp.Continuous(6), sp.Label(["a", "b", "c"]))
+    data = sp.Data(x, y)
+    return sp.Learner(
+        task, (data, data), model=model, batch_size=8, device="cpu", distributed="ddp",
+        progress=False,
+    )  # fmt: skip
+
+
+def go_on(folder: Path) -> dict[str, bool]:
+    """Whether two epochs, broken off in the second and taken up, are as if nothing had been."""
+    whole = drawing()
+    whole.fit(2)
+    broken = drawing()
+    with suppress(EndedError):
+        broken.fit(2, callbacks=[sp.Checkpoint(folder, every=2), End(11)])
+    torch.manual_seed(99)
+    taken_up = drawing()
+    before = taken_up.resume(folder)
+    taken_up.fit(2, callbacks=[sp.Checkpoint(folder, every=2)])
+    weights = taken_up.model.state_dict()
+    return {
+        "in mid-epoch": before is not None and (before.epoch, before.step) == (1, 3),
+        "losses": taken_up.history.losses == whole.history.losses,
+        "rows": taken_up.history.rows == whole.history.rows,
+        "weights": all(torch.equal(v, weights[n]) for n, v in whole.model.state_dict().items()),
+    }
+
+
 def main(folder: Path) -> None:
     for kind in ("ddp", "fsdp"):
         learn, measured = fit(kind, folder)
@@ -69,6 +120,8 @@ def main(folder: Path) -> None:
         report["predicted"] = len(y_hat)
         report["shown"] = learn.progress
         (folder / f"{kind}-{rank}.json").write_text(json.dumps(report))
+    found = go_on(folder / "broken")
+    (folder / f"broken-{rank}.json").write_text(json.dumps(found))
 
 
 if __name__ == "__main__":
