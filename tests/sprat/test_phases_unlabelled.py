@@ -48,7 +48,7 @@ def network() -> nn.Module:
     )  # fmt: skip
 
 
-EPOCHS = 16
+EPOCHS = 24  # then the gain is twice the gate, so that rounding on another CPU cannot undo it
 
 
 def augmented(seed: int) -> float:
