@@ -49,6 +49,8 @@ chapters:
   - file: chapters/04_under_the_hood
   - file: book/glossary
   - file: book/api/api_pebble
+  - file: book/claims
+  - file: book/timing
 """
 
 PEBBLE = '''\
@@ -157,6 +159,8 @@ def write_small_course(folder: Path) -> Course:
         f"# Glossary\n\n{words * 2}In {{run}}`01_line/n` points.\n\n```{{glossary}}\nbatch\n"
         "  A few examples at once.\n```\n\n```{bibliography}\n```\n"
     )
+    for name in ("claims.md", "timing.md"):
+        shutil.copy(ROOT / "book" / name, folder / "book")
     (folder / "book/references.bib").write_text(
         "@article{kingma2013,\n title={Auto-Encoding Variational Bayes},\n author={Kingma, "
         "Diederik P. and Welling, Max},\n year={2013},\n journal={arXiv},\n eprint={1312.6114}}\n"

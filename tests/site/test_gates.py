@@ -13,6 +13,8 @@ PAGES = [
     ("small_site", "chapters/04_under_the_hood"),
     ("small_site", "book/glossary"),
     ("small_site", "book/api/api_pebble"),
+    ("small_site", "book/claims"),
+    ("small_site", "book/timing"),
     ("small_site", "search"),
     ("small_site", "genindex"),
     ("book_site", "book/index"),

@@ -7,7 +7,7 @@ reads only these files, and refuses a copy that is older than its chapter.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Executed:
     """One chapter's source, its executed copy and what its run recorded.
 
     `wall_s` and `cpu_s` are seconds, `peak_memory_bytes` counts the kernel and its children.
+    `cells` has the id and the wall seconds of each code cell, `environment` the version of each
+    distribution that was imported, `machine` where it ran.
     """
 
     slug: str
@@ -39,6 +41,9 @@ class Executed:
     claims: tuple[dict[str, Any], ...]
     values: dict[str, Any]
     data: tuple[str, ...]
+    cells: tuple[tuple[str, float], ...] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_chapter(self) -> bool:
@@ -85,6 +90,9 @@ def load(course: Course, source_path: Path, *, profile: str) -> Executed:
             claims=tuple(record.get("claims", ())),
             values=dict(record.get("values", {})),
             data=tuple(record.get("data", ())),
+            cells=tuple((str(c["id"]), float(c["wall_s"])) for c in record.get("cells", ())),
+            environment=dict(record.get("environment", {})),
+            machine=dict(record.get("machine", {})),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SiteError(

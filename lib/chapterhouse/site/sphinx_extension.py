@@ -38,14 +38,15 @@ EARLY_THEME = """\
 class Unstaged(Directive):
     """A block that only `chapterhouse site` can fill, on a page that was built without it."""
 
-    required_arguments = 1
+    optional_arguments = 1
     has_content = True
     option_spec = dict.fromkeys(("width", "name", "alt", "model", "picture", "pen", "reach"), str)
 
     def run(self) -> list[nodes.Node]:
         """A note that names what would stand here."""
         kinds = {"graded": "Exercise", "from-run": "Picture", "live": "Live figure"}
-        text = f"{kinds[self.name]} {self.arguments[0]}: build with `chapterhouse site` to see it."
+        what = " ".join([kinds.get(self.name, "What the runs left"), *self.arguments])
+        text = f"{what}: build with `chapterhouse site` to see it."
         return [nodes.note("", nodes.paragraph(text=text))]
 
 
@@ -102,9 +103,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     mathematics.add_to(app)
     app.connect("config-inited", _note_assets)
     app.add_js_file(None, body=EARLY_THEME, priority=1)
-    app.add_directive("graded", Unstaged)
-    app.add_directive("from-run", Unstaged)
-    app.add_directive("live", Unstaged)
+    for name in ("graded", "from-run", "live", "claims-page", "timing-page"):
+        app.add_directive(name, Unstaged)
     app.add_role("run", _unstaged_number)
     app.connect("html-page-context", _drop_assets, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -20,7 +20,7 @@ from chapterhouse import myst
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
-from chapterhouse.site import citations, facts, graded, live, pictures, recorded
+from chapterhouse.site import citations, facts, graded, live, measured, pictures, recorded
 from chapterhouse.site import executed as ex
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.settings import SiteSettings
@@ -109,6 +109,7 @@ def _dress(
         {k: v for k, v in dressed.metadata.items() if k in ("kernelspec", "language_info")}
     )
     figures: list[live.Figure] = []
+    measured.mark_claims(dressed)
     for number, cell in enumerate(dressed.cells, start=1):
         where = f"{run.source_path}, cell {number}"
         if cell.cell_type == "markdown":
@@ -206,19 +207,19 @@ def _copy_folder(
                 raise SiteError(f"{path} is not UTF-8 text.", fix="save it as UTF-8") from None
             text = recorded.fill(text, runs, slug=None, where=str(path))
             page = relative.with_suffix("").as_posix()
-            content = _with_pictures(text, staged, page=page, where=str(path)).encode()
+            content = _with_runs(text, course, staged, page=page, where=str(path)).encode()
         _put(staged, relative.as_posix(), content)
 
 
-def _with_pictures(text: str, staged: Staged, *, page: str, where: str) -> str:
-    """A page with the pictures that it takes from chapters, which are staged beside it."""
+def _with_runs(text: str, course: Course, staged: Staged, *, page: str, where: str) -> str:
+    """A page with the tables and pictures of runs; pictures are staged beside it."""
     runs = {run.slug: run for run in (*staged.chapters, *staged.pages)}
 
     def show(block: myst.Directive) -> str | None:
         if block.name == "live":
             return _live(block, staged, slug=None, page=page, where=where).markdown
         if block.name != "from-run":
-            return None
+            return measured.expand(block.name, course, runs.values(), page=page)
         name, content, figure = pictures.take(block, runs, where=where)
         _put(staged, name, content)
         return figure

@@ -1,0 +1,132 @@
+"""The page of claims: each with its value, its limit and margin, and how it went over runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+from nbformat import NotebookNode
+
+from chapterhouse.course import Course
+from chapterhouse.site import facts
+from chapterhouse.site.executed import CLAIM, Executed
+from chapterhouse.site.measured import drawing, history, margins
+from chapterhouse.site.measured.history import Point
+from chapterhouse.site.measured.margins import Limit
+
+_HEAD = (
+    "<thead><tr>"
+    + "".join(
+        f'<th scope="col">{name}</th>'
+        for name in ("Held", "Claim", "Value", "Limit", "Margin", "Over runs")
+    )
+    + "</tr></thead>"
+)
+
+
+def mark_claims(notebook: NotebookNode) -> None:
+    """Give every claim of a notebook's page a place that a link can lead to: ``claim-1``, …"""
+    for number, (_, output) in enumerate(_shown(notebook), start=1):
+        markup = output.data.get("text/html")
+        if markup is not None:
+            output.data["text/html"] = f'<div id="claim-{number}">{"".join(markup)}</div>'
+
+
+def claims_page(course: Course, runs: Sequence[Executed], *, page: str) -> str:
+    """The sections of the page, one a notebook that claims anything, as markdown with HTML."""
+    claims = [claim for run in runs for claim in run.claims]
+    held = sum(bool(claim["held"]) for claim in claims)
+    told = f"{held} of {len(claims)} claims held in the runs shown here."
+    sections = [_section(course, run, page=page) for run in runs if run.claims]
+    return "\n\n".join([told, *sections])
+
+
+def title(run: Executed) -> str:
+    """A chapter's title with its number, as the contents show it."""
+    words = run.slug.replace("_", " ")
+    for cell in run.source.cells[:1]:
+        for line in cell.source.splitlines():
+            if cell.cell_type == "markdown" and line.startswith("# "):
+                words = line[2:].strip().replace("`", "")
+                break
+    return f"{run.number} · {words}" if run.is_chapter else words
+
+
+def page_of(course: Course, run: Executed) -> str:
+    """The page that shows a notebook, such as ``chapters/04_under_the_hood``."""
+    return run.source_path.relative_to(course.root).with_suffix("").as_posix()
+
+
+def _section(course: Course, run: Executed, *, page: str) -> str:
+    address = facts.from_page(page, f"{page_of(course, run)}.html")
+    bounds = _limits(run)
+    past = history.by_claim(history.read(course, run))
+    linked = [bool(out.data.get("text/html")) for _, out in _shown(run.notebook)]
+    rows = []
+    for number, (identity, claim) in enumerate(
+        zip(history.identities(run.claims), run.claims, strict=True), start=1
+    ):
+        # A claim that shows nothing of its own has no place but the table at the chapter's end.
+        own = len(linked) == len(run.claims) and linked[number - 1]
+        place = f"{address}#claim-{number}" if own else f"{address}#claims"
+        name = f"{run.slug.replace('_', '-')}-{number}"
+        points = past.get(identity, [])
+        rows.append(_row(claim, points, bounds.get(identity[0], ()), place=place, name=name))
+    heading = title(run)
+    return (
+        f"## {heading}\n\n"
+        f'<div class="table-scroll"><table class="measured">'
+        f'<caption><a href="{escape(address)}">{escape(heading)}</a>: '
+        f"{sum(bool(c['held']) for c in run.claims)} of {len(run.claims)} held</caption>"
+        f"{_HEAD}<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _row(
+    claim: dict[str, Any], points: list[Point], limits: Sequence[Limit], *, place: str, name: str
+) -> str:
+    css, words = ("held", "✓ yes") if claim["held"] else ("failed", "✗ no")
+    text = " ".join(str(claim["text"]).split())
+    value = claim.get("value")
+    limit = None if value is None else margins.nearest(limits, value)
+    shown = "" if value is None else drawing.number(value)
+    stated = " and ".join(f"{bound.sign} {drawing.number(bound.number)}" for bound in limits)
+    plot = ""
+    if points:
+        number = limit.number if limit is not None else None
+        plot = drawing.sparkline(points, title=text, name=name, limit=number)
+    cells = [shown, escape(stated if limit else ""), _margin(limit, value), plot]
+    return (
+        f'<tr><td><span class="{css}">{words}</span></td>'
+        f'<td><a href="{escape(place)}">{escape(text)}</a></td>'
+        + "".join(f"<td>{cell}</td>" for cell in cells)
+        + "</tr>"
+    )
+
+
+def _margin(limit: Limit | None, value: float | None) -> str:
+    """How far the value is from its limit, and in hundredths of the limit."""
+    if limit is None or value is None:
+        return ""
+    margin = limit.margin(value)
+    part = f" ({margin / abs(limit.number):.0%})" if limit.number else ""
+    return f"{margin:.3g}{part}"
+
+
+def _limits(run: Executed) -> dict[str, tuple[Limit, ...]]:
+    """The limits of every claim whose text stands once in the notebook, by text."""
+    found: dict[str, tuple[Limit, ...]] = {}
+    texts = [str(claim.get("text", "")) for claim in run.claims]
+    for cell in run.source.cells:
+        if cell.cell_type == "code" and "claim(" in cell.source:
+            found.update(margins.limits(cell.source))
+    return {text: bounds for text, bounds in found.items() if texts.count(text) == 1}
+
+
+def _shown(notebook: NotebookNode) -> Iterator[tuple[NotebookNode, NotebookNode]]:
+    """Each cell and output that holds a claim, in order."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if CLAIM in output.get("data", {}):
+                yield cell, output
