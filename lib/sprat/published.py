@@ -10,7 +10,7 @@ In the record, numbers are little-endian and base64: ``{"dtype", "shape", "data"
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +34,14 @@ _DTYPES = {torch.uint8: "uint8", torch.float32: "float32", torch.float64: "float
 
 @dataclass(frozen=True)
 class Surface:
-    """The loss at the points of a grid over two parameters, for gradient descent on the page.
+    """A loss over two parameters with its slopes, recorded at the points of a grid.
 
-    The page takes slopes from differences of neighbours, and between points it goes along straight
-    lines; for a quadratic loss that is exact.
+    Between the points a page goes along straight lines; for the slopes of a quadratic loss that is
+    exact. `Surface.of` makes one from a function.
 
     Args:
         loss: one value a point; rows go along the second parameter, columns along the first.
+        slopes: how it rises along the first and along the second parameter.
         extent: (first from, first to, second from, second to), where the grid begins and ends.
         start: the two parameters before the first step.
         rates: the smallest and the largest learning rate that can be chosen.
@@ -49,11 +50,57 @@ class Surface:
     """
 
     loss: Float[Tensor, "rows columns"]
+    slopes: Float[Tensor, "2 rows columns"]
     extent: tuple[float, float, float, float]
     start: tuple[float, float]
     rates: tuple[float, float]
     steps: int = 25
     paths: Mapping[float, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        function: Callable[[Tensor], Tensor],
+        *,
+        extent: tuple[float, float, float, float],
+        start: tuple[float, float],
+        rates: tuple[float, float],
+        steps: int = 25,
+        points: tuple[int, int] = (61, 81),
+    ) -> "Surface":
+        """Record a loss, its slopes by autograd, and three paths for the page to check.
+
+        Args:
+            function: parameters (..., 2), float64, to losses (...).
+            extent: as above.
+            start: as above.
+            rates: as above.
+            steps: as above.
+            points: how many rows and columns the grid has.
+        """
+        along, across = (
+            torch.linspace(low, high, count, dtype=torch.float64)
+            for low, high, count in zip(extent[::2], extent[1::2], points[::-1], strict=True)
+        )
+        w = torch.stack(torch.meshgrid(along, across, indexing="xy"), -1)  # (rows, columns, 2)
+        loss, slopes = _with_slopes(function, w)
+        low, high = rates
+        paths = {}
+        for lr in (low, (low * high) ** 0.5, high):
+            places = [torch.tensor(start, dtype=torch.float64)]
+            for _ in range(steps):
+                places.append(places[-1] - lr * _with_slopes(function, places[-1])[1])
+            paths[lr] = torch.stack(places)
+        return cls(loss, slopes.movedim(-1, 0), extent, start, rates, steps, paths)
+
+
+def _with_slopes(function: Callable[[Tensor], Tensor], w: Tensor) -> tuple[Tensor, Tensor]:
+    """The losses at some parameters, (..., 2), and their slopes there."""
+    with torch.enable_grad():
+        w = w.detach().requires_grad_()
+        loss = function(w)
+        (slopes,) = torch.autograd.grad(loss.sum(), w)
+    return loss.detach(), slopes
 
 
 def publish(
@@ -143,15 +190,18 @@ def _network(
 
 def _surface(surface: Surface) -> dict[str, Any]:
     rows, columns = surface.loss.shape
-    if min(rows, columns) < 3 or not surface.loss.isfinite().all():
+    if min(rows, columns) < 2 or not all(
+        part.isfinite().all() for part in (surface.loss, surface.slopes)
+    ):
         raise ExportError(
-            f"A loss surface of {rows} × {columns} points, finite everywhere, was expected to "
-            "have at least 3 × 3.",
-            fix="compute the loss on a torch.meshgrid, and clip what is infinite",
+            f"A loss surface of {rows} × {columns} points was given; at least 2 × 2 with finite "
+            "losses and slopes were expected.",
+            fix="choose an extent in which the loss is finite",
         )
     return {
         "type": "surface",
-        "loss": _packed(surface.loss.double()),
+        "loss": _packed(surface.loss.float()),
+        "slopes": _packed(surface.slopes.float()),
         "extent": [float(v) for v in surface.extent],
         "start": [float(v) for v in surface.start],
         "rates": [float(v) for v in surface.rates],

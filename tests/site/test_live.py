@@ -76,19 +76,12 @@ def records() -> dict[str, dict]:
     ):
         model = nn.Sequential(model, nn.Sigmoid())
         made[name] = published._network(name, model, torch.randn(4, width), classes)
-    curvature = torch.tensor([1.0, 10.0], dtype=torch.float64)
-    x, y = torch.meshgrid(torch.linspace(-5, 5, 41), torch.linspace(-2, 2, 31), indexing="xy")
-    loss = 0.5 * (x.double() ** 2 + 10 * y.double() ** 2)
-    paths = {}
-    for lr in (0.01, 0.15, 0.21):
-        place, paths[lr] = torch.tensor([-4.0, 1.5], dtype=torch.float64), []
-        for _ in range(26):
-            paths[lr].append(place)
-            place = place - lr * curvature * place
-        paths[lr] = torch.stack(paths[lr])
-    made["valley"] = published._surface(
-        published.Surface(loss, (-5, 5, -2, 2), (-4, 1.5), (0.002, 0.25), 25, paths)
-    )
+    curvature = torch.tensor([1.0, 10.0])
+    valley = published.Surface.of(
+        lambda w: 0.5 * (curvature * w**2).sum(-1),
+        extent=(-5, 5, -2, 2), start=(-4, 1.5), rates=(0.002, 0.22), points=(31, 41),
+    )  # fmt: skip
+    made["valley"] = published._surface(valley)
     return {name: {"name": name, **content} for name, content in made.items()}
 
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 import sys
 import types
 from typing import Any
@@ -207,22 +206,40 @@ def test_a_model_too_large_for_a_page_is_refused() -> None:
 def test_a_surface_is_published_with_the_paths_that_torch_took(
     shown: list[dict[str, Any]],
 ) -> None:
-    along = torch.linspace(-1, 1, 5)
-    loss = along[:, None] ** 2 + 0.5 * along**2
-    path = torch.tensor([[1.0, 1.0], [0.5, 0.0]])
-    surface = Surface(loss, (-1, 1, -1, 1), (1, 1), (0.01, 1), steps=1, paths={0.5: path})
+    curvature = torch.tensor([1.0, 4.0])
+    surface = Surface.of(
+        lambda w: 0.5 * (curvature * w**2).sum(-1),
+        extent=(-2, 2, -1, 1), start=(1, 0.5), rates=(0.1, 0.4), steps=3, points=(5, 9),
+    )  # fmt: skip
     sp.publish("bowl", surface)
     content = shown[0][LIVE]
+    assert json.loads(json.dumps(content)) == content
     assert content["type"] == "surface"
-    assert torch.equal(unpacked(content["loss"]), loss.double())
-    assert content["paths"] == [{"lr": 0.5, "path": [[1, 1], [0.5, 0]]}]
-    assert content["extent"] == [-1, 1, -1, 1]
+    assert shown[0]["text/plain"] == "published bowl: a loss surface of (5, 9) points"
+    loss, slopes = unpacked(content["loss"]), unpacked(content["slopes"])
+    along, across = torch.linspace(-2, 2, 9), torch.linspace(-1, 1, 5)
+    assert torch.allclose(loss, 0.5 * along**2 + 2 * across[:, None] ** 2)
+    assert torch.allclose(slopes[0], along.expand(5, 9))
+    assert torch.allclose(slopes[1], 4 * across[:, None].expand(5, 9))
+    assert [round(path["lr"], 9) for path in content["paths"]] == [0.1, 0.2, 0.4]
+    for path in content["paths"]:
+        factors = 1 - path["lr"] * curvature.double()
+        exact = [[float(v) for v in torch.tensor([1, 0.5]) * factors**k] for k in range(4)]
+        assert torch.tensor(path["path"]) == pytest.approx(torch.tensor(exact))
+    assert content["extent"] == [-2, 2, -1, 1]
 
 
-@pytest.mark.parametrize("loss", [torch.ones(2, 5), torch.full((4, 4), math.inf)])
-def test_a_surface_that_has_no_slopes_is_refused(loss: Tensor) -> None:
-    with pytest.raises(ExportError, match="finite everywhere"):
-        sp.publish("bowl", Surface(loss, (0, 1, 0, 1), (0, 0), (0.1, 1)))
+@pytest.mark.parametrize("points", [(1, 5), (4, 4)])
+def test_a_surface_that_has_no_slopes_is_refused(points: tuple[int, int]) -> None:
+    surface = Surface.of(
+        lambda w: w.log().sum(-1),
+        extent=(-1, 1, -1, 1),
+        start=(1, 1),
+        rates=(0.1, 1),
+        points=points,
+    )
+    with pytest.raises(ExportError, match="finite losses and slopes"):
+        sp.publish("bowl", surface)
 
 
 def test_outside_a_notebook_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

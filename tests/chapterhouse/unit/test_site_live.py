@@ -31,7 +31,7 @@ def network(name: str = "clothes", **changes: Any) -> dict[str, Any]:
 
 def surface(name: str = "valley") -> dict[str, Any]:
     return {
-        "name": name, "type": "surface", "loss": ROW, "extent": [0, 1, 0, 1], "start": [0, 0],
+        "name": name, "type": "surface", "loss": ROW, "slopes": ROW, "extent": [0, 1, 0, 1], "start": [0, 0],
         "rates": [0.1, 1], "steps": 5, "paths": [],
     }  # fmt: skip
 

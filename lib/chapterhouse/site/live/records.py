@@ -2,8 +2,8 @@
 
 ``application/vnd.sprat.live+json`` holds ``name``, ``type`` and, for a ``network``: ``input``,
 ``steps``, ``weights``, ``classes`` and ``examples`` with their ``inputs`` and ``outputs``; for a
-``surface``: ``loss``, ``extent``, ``start``, ``rates``, ``steps`` and ``paths``. Rows of numbers
-are ``{"dtype", "shape", "data"}``, with the data in base64.
+``surface``: ``loss``, ``slopes``, ``extent``, ``start``, ``rates``, ``steps`` and ``paths``. Rows
+of numbers are ``{"dtype", "shape", "data"}``, with the data in base64.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chapterhouse.site.executed import Executed
 LIVE = "application/vnd.sprat.live+json"
 _NEEDED = {
     "network": ("input", "steps", "weights", "classes", "examples"),
-    "surface": ("loss", "extent", "start", "rates", "steps", "paths"),
+    "surface": ("loss", "slopes", "extent", "start", "rates", "steps", "paths"),
 }
 
 

@@ -42,7 +42,7 @@ function maps(step, at) {
       if (c === width || r === height || map >= channels) return line;
       return mix(ground, ink, values[(map * height + r) * width + c] / top);
     });
-    return `The ${channels} feature maps of the first convolution: darker is stronger in the light theme, lighter in the dark one`;
+    return `The ${channels} feature maps of the first convolution`;
   });
 }
 
@@ -84,7 +84,7 @@ function patterns(linearStep, at, [channels, height, width]) {
       const w = weights[y * width + (x % (width + 1))] / top;
       return mix(WHITE, w > 0 ? BLUE : RUST, Math.abs(w));
     });
-    return `What the ${shown.length} most active units look for: light in blue places speaks for, in rust ones against`;
+    return `What the ${shown.length} most active units look for (blue: for, rust: against)`;
   });
 }
 

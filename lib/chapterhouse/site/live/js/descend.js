@@ -9,21 +9,8 @@ class Surface {
     this.dy = (top - bottom) / (rows - 1);
     this.largest = values.reduce((a, b) => Math.max(a, b));
     this.smallest = values.reduce((a, b) => Math.min(a, b));
-    // Second-order differences, also at the edges: exact where the loss is quadratic.
-    const slopes = (at, length, stride, h) => {
-      const f = (i) => values[at + i * stride];
-      return Array.from({ length }, (_, i) => {
-        if (i === 0) return (-3 * f(0) + 4 * f(1) - f(2)) / (2 * h);
-        if (i === length - 1) return (3 * f(i) - 4 * f(i - 1) + f(i - 2)) / (2 * h);
-        return (f(i + 1) - f(i - 1)) / (2 * h);
-      });
-    };
-    this.slopeX = new Float64Array(values.length);
-    this.slopeY = new Float64Array(values.length);
-    for (let r = 0; r < rows; r++) this.slopeX.set(slopes(r * columns, columns, 1, this.dx), r * columns);
-    for (let c = 0; c < columns; c++) {
-      slopes(c, rows, columns, this.dy).forEach((v, r) => { this.slopeY[r * columns + c] = v; });
-    }
+    const slopes = unpack(record.slopes).values;
+    [this.slopeX, this.slopeY] = [slopes.subarray(0, values.length), slopes.subarray(values.length)];
   }
 
   // A value between four points of the grid, and beyond its edges along the same straight lines.

@@ -184,11 +184,11 @@ KINDS.draw = (stage, record, options) => {
     task();
   } }, text);
   board.canvas.addEventListener("pointerdown", () => { caption.textContent = "Your drawing"; });
-  const pen = slider("Pen width, pixels", {
-    min: 1, max: 8, step: 0.5, value: drawing.pen,
+  const pen = slider("Pen width", {
+    min: 1, max: 8, step: 0.5, value: drawing.pen, show: (v) => `${v} px`,
     change: (value) => { drawing.pen = value; board.toCursor(); },
   });
-  const shade = slider("Brightness of the pen", {
+  const shade = slider("Brightness", {
     min: 0.1, max: 1, step: 0.05, value: 1, show: (v) => `${Math.round(100 * v)}%`,
     change: (value) => { drawing.shade = value; },
   });

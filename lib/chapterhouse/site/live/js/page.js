@@ -7,6 +7,7 @@ const STYLE = `
 .live-columns > * { flex: 1 1 15rem; min-width: 0; max-width: 24rem; }
 .live-board { position: relative; width: 100%; max-width: 20rem; }
 .live-board canvas, .live-view { display: block; width: 100%; image-rendering: pixelated; }
+.live-painted { max-width: 14rem; }
 .live-board canvas { touch-action: none; cursor: crosshair; border: 1px solid var(--pst-color-border); }
 .live-board canvas:focus-visible { outline: 3px solid var(--pst-color-secondary); outline-offset: 2px; }
 .live-cursor { position: absolute; pointer-events: none; border: 2px solid #e6a157;
@@ -18,16 +19,16 @@ const STYLE = `
   background: var(--pst-color-background); color: var(--pst-color-primary); }
 .live-stage button:hover, .live-stage button[aria-pressed="true"] {
   background: var(--pst-color-primary); color: var(--pst-color-background); }
-.live-stage label { display: flex; flex-wrap: wrap; gap: .3rem .7rem; align-items: center; margin: .35rem 0; }
-.live-stage label > span { min-width: 8.5rem; }
-.live-stage input[type="range"] { flex: 1; min-width: 7rem; min-height: 1.6rem;
+.live-stage label { display: grid; grid-template-columns: 6.5rem 1fr 3.5rem; gap: .3rem .7rem;
+  align-items: center; margin: .35rem 0; }
+.live-stage input[type="range"] { min-width: 0; width: 100%; min-height: 1.6rem;
   accent-color: var(--pst-color-primary); }
-.live-stage output { min-width: 3.5rem; font-variant-numeric: tabular-nums; }
+.live-stage output { font-variant-numeric: tabular-nums; }
 .live-stage select { font: inherit; min-height: 2rem; }
 .live-bars { list-style: none; padding: 0; margin: 0; }
-.live-bars li { display: grid; grid-template-columns: 6.5rem 1fr 3rem; gap: .6rem; align-items: center;
+.live-bars li { display: grid; grid-template-columns: 7.5rem 1fr 3rem; gap: .6rem; align-items: center;
   max-width: none; font-variant-numeric: tabular-nums; }
-.live-bars b { display: block; height: .8rem; background: var(--pst-color-border); }
+.live-bars b { display: block; height: .8rem; background: var(--pst-color-text-muted); }
 .live-bars .live-first b { background: var(--pst-color-primary); }
 .live-bars .live-first { font-weight: 650; }
 .live-stage .live-note { font-size: .9rem; color: var(--pst-color-text-muted); }

@@ -25,7 +25,7 @@ KINDS.walk = (stage, record, options) => {
   cursor.style.display = "block";
   cursor.style.width = cursor.style.height = `${100 / TILES}%`;
   const board = make("div", { class: "live-board" }, plane, cursor);
-  const view = make("canvas", { role: "img", class: "live-view" });
+  const view = make("canvas", { role: "img", class: "live-view live-painted" });
   const { element: status, say } = announcer();
 
   // The background: what is painted at the middle of each tile, a row at a time.
