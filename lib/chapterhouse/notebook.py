@@ -219,7 +219,7 @@ def strip(notebook: NotebookNode) -> NotebookNode:
         if "id" not in cell or cell.id in seen:
             cell.id = f"cell-{number:03d}"
         seen.add(cell.id)
-        kept = {k: v for k, v in cell.metadata.items() if k in ("tags", "mystnb", "alt")}
+        kept = {k: v for k, v in cell.metadata.items() if k in ("tags", "mystnb", "alt", "given")}
         cell.metadata = NotebookNode(kept)
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

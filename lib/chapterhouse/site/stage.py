@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from chapterhouse import myst
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
-from chapterhouse.site import citations, facts, graded, live, measured, pictures, recorded
+from chapterhouse.site import citations, facts, graded, live, measured, pictures, recorded, typed
 from chapterhouse.site import executed as ex
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.settings import SiteSettings
@@ -51,12 +51,14 @@ def stage(course: Course, settings: SiteSettings, *, profile: str = "fast") -> S
         profile: which executed copies to take.
 
     Raises:
-        SiteError: a page is missing, a chapter was not executed, or its prose names no value.
+        SiteError: a page is missing, a chapter was not executed, its prose names no value, or it
+            holds a result that was typed by hand.
     """
     staged = Staged(course.build / "site-source")
     notebooks = _notebooks(course, settings, profile=profile)
     for run in notebooks.values():
         (staged.chapters if run.is_chapter else staged.pages).append(run)
+    _refuse_typed(notebooks.values())
     runs = {run.slug: recorded.values(run) for run in notebooks.values()}
     for page, run in notebooks.items():
         dressed = _dress(course, settings, run, runs, page=page, staged=staged)
@@ -71,6 +73,18 @@ def stage(course: Course, settings: SiteSettings, *, profile: str = "fast") -> S
         elif path.is_dir() and not any(path.iterdir()):
             path.rmdir()
     return staged
+
+
+def _refuse_typed(runs: Iterable[Executed]) -> None:
+    """Refuse prose in which a result of the run stands as a number that no run keeps true."""
+    found = [finding for run in runs for finding in typed.findings(run)]
+    if found:
+        listed = "\n    ".join(found)
+        raise SiteError(
+            f"Results of the run are typed into the prose:\n    {listed}",
+            fix="write {run}`name`, or, for a number that only happens to agree, put it into the "
+            'metadata of its cell: "given": ["2.30"]',
+        )
 
 
 def _notebooks(course: Course, settings: SiteSettings, *, profile: str) -> dict[str, Executed]:
