@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
-from sprat.errors import CallbackError
+from sprat.errors import CallbackError, TrainingError
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -233,12 +233,17 @@ class GradientClip(Callback):
 
     Args:
         max_norm: the longest that the gradient of all weights together may be (Euclidean norm).
+
+    Raises:
+        TrainingError: it is not above 0.
     """
 
     reads: ClassVar = {"grads"}
     writes: ClassVar = {"grads"}
 
     def __init__(self, max_norm: float) -> None:
+        if not max_norm > 0:
+            raise TrainingError(f"max_norm is {max_norm}.", fix="give a number above 0, such as 1")
         self.max_norm = max_norm
 
     def backward_end(self, learn: "Learner") -> None:

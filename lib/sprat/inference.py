@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sprat.data import Batch
+from sprat import sanity
+from sprat.data import Batch, head
 from sprat.errors import TaskError, TrainingError
 from sprat.loader import as_loader, first_batch
 from sprat.phases import Phase, ValidPhase
@@ -28,11 +29,20 @@ def predict(learn: "Learner", x: Any) -> Any:
 
     Returns:
         With a task, outputs as a person reads them (`Guess` for labels); else raw outputs.
+
+    Raises:
+        BlockError: the inputs are not what the task's block says.
+        TrainingError: the model can't take them.
     """
     learn.model.eval()
+    if learn.task:
+        learn.task.input.check(head(x, sanity.FEW))
     batch = learn.encode(Batch(x))
-    with learn.autocast():
-        y_hat = learn.model(batch.x)
+    try:
+        with learn.autocast():
+            y_hat = learn.model(batch.x)
+    except sanity.MISTAKES as error:
+        raise sanity.model_refused(learn, batch, error) from error
     return learn.task.decode_output(y_hat) if learn.task else y_hat
 
 

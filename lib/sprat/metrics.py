@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sprat.errors import TrainingError
 from sprat.shapes import Float, Int
 
 
@@ -70,8 +71,19 @@ class Mean(Metric):
         self._size = 0
 
     def update(self, y_hat: Any, y: Any) -> None:
-        """Add one batch, weighted by its size."""
-        self.add(self.function(y_hat, y), len(y_hat))
+        """Add one batch, weighted by its size.
+
+        Raises:
+            TrainingError: the function gives no tensor without axes.
+        """
+        value = self.function(y_hat, y)
+        if not isinstance(value, Tensor) or value.ndim:
+            found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+            raise TrainingError(
+                f"The metric {self.name} gives {found}; a tensor with no axes was expected.",
+                fix="average it: .float().mean(); without .item(), for which a GPU would wait",
+            )
+        self.add(value, len(y_hat))
 
     def add(self, value: Tensor, count: int) -> None:
         """Add a mean over `count` samples that was computed elsewhere."""

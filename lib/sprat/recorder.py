@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 from torch import Tensor
 
+from sprat import sanity
 from sprat.callbacks import Callback
 from sprat.errors import TrainingError
 from sprat.metrics import Metric
@@ -94,7 +95,11 @@ class Recorder(Callback):
             if learn.group is not None and learn.metrics:
                 y_hat, y = learn.group.gathered(learn, y_hat), learn.group.gathered(learn, y)
             for metric in learn.metrics:
-                metric.update(y_hat, y)
+                try:
+                    metric.update(y_hat, y)
+                except sanity.MISTAKES as error:
+                    sanity.explain_metric(metric, y_hat, y, error)
+                    raise
 
     def phase_end(self, learn: "Learner") -> None:
         """Write the phase's means into the row.

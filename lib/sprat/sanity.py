@@ -4,6 +4,7 @@ What costs time is checked once, before training. The `explain_…` functions ar
 something has failed already, so a step that works never pays for them.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -142,7 +143,17 @@ def check_first_step(learn: "Learner") -> None:
     batch = learn.encode(first_batch(loader, 2))
     learn.model.eval()
     y_hat = _try_model(learn, batch)
-    loss = learn.loss(y_hat, batch.y)
+    with warnings.catch_warnings():
+        # Torch only warns where shapes (B, 1) and (B,) make it compare each with every other.
+        warnings.filterwarnings("error", "Using a target size", UserWarning)
+        try:
+            loss = learn.loss(y_hat, batch.y)
+        except UserWarning as warning:
+            raise TrainingError(
+                f"The loss compares outputs {shapes(y_hat)} with targets {shapes(batch.y)}, "
+                "each with every other.",
+                fix="give both the same shape: y[:, None] for the targets of one number each",
+            ) from warning
     if not isinstance(loss, Tensor) or loss.ndim != 0:
         raise TrainingError(
             f"The loss is {shapes(loss)}; a tensor with no axes was expected.",
@@ -154,7 +165,7 @@ def _try_model(learn: "Learner", batch: Batch) -> Any:
     try:
         y_hat = learn.model(batch.x)
     except MISTAKES as error:
-        raise _model_refused(learn, batch, error) from error
+        raise model_refused(learn, batch, error) from error
     task = learn.task
     if task is not None and task.target is not None and isinstance(y_hat, Tensor):
         found, wanted = y_hat.shape[-1], _wanted(learn)
@@ -183,7 +194,8 @@ def shapes(value: Any) -> str:
     return type(value).__name__
 
 
-def _model_refused(learn: "Learner", batch: Batch, error: Exception) -> TrainingError:
+def model_refused(learn: "Learner", batch: Batch, error: Exception) -> TrainingError:
+    """What is said where a model can't take a batch."""
     name, said = type(learn.model).__name__, _first_line(error)
     fix = "build the model for this input (its channels, its size), or change the encodings"
     if "device" in said:
@@ -212,6 +224,21 @@ def explain_loss(learn: "Learner", y_hat: Any, y: Any, error: Exception) -> None
         fix = "give class indices as int64: y.long()"
     raise TrainingError(
         f"The loss can't compare outputs {shapes(y_hat)} with targets {shapes(y)}: {said}", fix=fix
+    ) from error
+
+
+def explain_metric(metric: Metric, y_hat: Any, y: Any, error: Exception) -> None:
+    """Name which metric can't compare outputs with targets.
+
+    Raises:
+        TrainingError: what the shapes and types are, and what mends it.
+    """
+    if isinstance(error, (SpratError, torch.OutOfMemoryError)):
+        return
+    raise TrainingError(
+        f"The metric {metric.name} can't compare outputs {shapes(y_hat)} with targets {shapes(y)}: "
+        f"{_first_line(error)}",
+        fix="pass metrics=[...] that fit the task, or metrics=[] for none",
     ) from error
 
 
@@ -262,7 +289,7 @@ def explain_step(learn: "Learner", error: Exception) -> None:
             fix="end it with: return learn.update(loss=loss, y_hat=y_hat)",
         ) from error
     if _inside(learn.model, error):
-        raise _model_refused(learn, learn.batch, error) from error
+        raise model_refused(learn, learn.batch, error) from error
 
 
 def _inside(model: Any, error: Exception) -> bool:

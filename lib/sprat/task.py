@@ -205,8 +205,18 @@ class Task:
         return steps
 
 
-def _as_block(given: Block | tuple[Block, ...] | None) -> Block | None:
-    return Several(given) if isinstance(given, tuple) else given
+def _as_block(given: Any) -> Block | None:
+    if isinstance(given, tuple):
+        return Several(given)
+    if given is not None and not isinstance(given, Block):
+        name = given.__name__ if isinstance(given, type) else type(given).__name__
+        raise TaskError(
+            f"A task is made of blocks; {name} was found.",
+            fix=f"call it: {name}(...)"
+            if isinstance(given, type) and issubclass(given, Block)
+            else "pass a block, such as sprat.Image(channels=1), or a tuple of blocks",
+        )
+    return given
 
 
 def _parts(block: Block | None) -> tuple[Block, ...]:

@@ -23,6 +23,7 @@ from sprat.errors import (
 )
 from sprat.grid import make_grid
 from sprat.sanity import check_parts
+from sprat.task import _as_block
 
 IMAGE, LABEL = sp.Image(channels=1, size=(9, 9)), sp.Label(["a", "b", "c"])
 GREY = torch.zeros(4, 1, 9, 9, dtype=torch.uint8)
@@ -233,3 +234,61 @@ def test_the_check_before_the_first_step_changes_nothing(learn: sp.Learner) -> N
     assert torch.equal(before[0], torch.get_rng_state())
     assert torch.equal(before[1], learn.generator.get_state())
     assert all(torch.equal(a, b) for a, b in zip(weights, learn.model.parameters(), strict=True))
+
+
+def small(**options: Any) -> sp.Learner:
+    """Four samples of two numbers, in three classes."""
+    task = sp.Task(sp.Continuous(2), sp.Label(["a", "b", "c"]))
+    data = sp.Data(torch.zeros(4, 2), torch.tensor([0, 1, 2, 0]))
+    options = {"model": nn.Linear(2, 3), "device": "cpu", "progress": False} | options
+    return sp.Learner(task, (data, data), **options)
+
+
+METRICS = {
+    "other shapes": (lambda y_hat, y: y_hat @ y, r"can't compare outputs float32 \(4, 3\)"),
+    "a number each": (lambda y_hat, y: y_hat.argmax(1) == y, r"gives shape \(4,\); a tensor with"),
+    "no tensor": (lambda y_hat, y: 1.0, "gives 1.0; a tensor with no axes"),
+}
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_that_does_not_fit_is_named(name: str) -> None:
+    metric, says = METRICS[name]
+    with pytest.raises(TrainingError, match=says):
+        small(metrics=[metric]).fit(1)
+
+
+def test_targets_that_would_be_spread_over_the_outputs_are_refused() -> None:
+    """Torch only warns, and trains each output towards every target."""
+    data = sp.Data(torch.zeros(4, 2), torch.zeros(4))
+    learn = sp.Learner(nn.Linear(2, 1), data, loss=F.mse_loss, device="cpu", progress=False)
+    with pytest.raises(TrainingError, match=r"float32 \(2, 1\) with targets float32 \(2,\), each"):
+        learn.fit(1)
+
+
+def test_predicting_refuses_what_training_would() -> None:
+    with pytest.raises(BlockError, match=r"of shape \(1, 5\)"):
+        small().predict(torch.zeros(1, 5))
+    with pytest.raises(BlockError, match="got str; a tensor"):
+        small().predict("what is this?")
+    plain = sp.Learner(nn.Linear(2, 1), sp.Data(torch.zeros(4, 2)), device="cpu", loss=F.mse_loss)
+    with pytest.raises(TrainingError, match=r"can't take inputs of float32 \(3, 4\)"):
+        plain.predict(torch.zeros(3, 4))
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: _as_block(sp.Image), "blocks; Image was found"),
+        (lambda: _as_block("label"), "blocks; str was found"),
+        (lambda: sp.Image(0), "channels=0"),
+        (lambda: sp.ImageTensor(1, (28, 0)), r"size=\(28, 0\)"),
+        (lambda: sp.ImageTensor(3).check(torch.zeros(2, 1, 4, 4)), "1 channels of"),
+        (lambda: sp.ImageTensor(1, (8, 8)).check(torch.zeros(2, 1, 4, 4)), r"of \(4, 4\) pixels"),
+        (lambda: sp.GradientClip(0), "max_norm is 0"),
+    ],
+)
+def test_parts_of_another_kind_are_named(call: Callable[[], Any], says: str) -> None:
+    with pytest.raises(SpratError, match=says) as caught:
+        call()
+    assert len(caught.value.fix) > 5

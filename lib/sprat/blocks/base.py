@@ -48,7 +48,12 @@ def check_tensor(block: Block, values: Any, *, axes: int) -> None:
             fix="convert it with torch.as_tensor(...)",
         )
     if values.ndim != axes:
-        fix = "add the batch axis with values[None]" if values.ndim == axes - 1 else "reshape it"
+        fix = (
+            "add the axis that is missing: values[None] for a batch of one sample, "
+            "values[:, None] where each of several samples lacks one"
+            if values.ndim == axes - 1
+            else "reshape it"
+        )
         raise BlockError(
             f"{block} got shape {tuple(values.shape)}, {values.ndim} axes instead of {axes}.",
             fix=fix,

@@ -28,6 +28,9 @@ class Image(Block):
     channels: int = 3
     size: tuple[int, int] | None = None
 
+    def __post_init__(self) -> None:
+        _check_picture(self)
+
     def check(self, values: Any) -> None:
         """Refuse anything but (batch, channels, height, width), and pixels that are not finite."""
         check_tensor(self, values, axes=4)
@@ -81,9 +84,18 @@ class ImageTensor(Block):
     channels: int = 3
     size: tuple[int, int] | None = None
 
+    def __post_init__(self) -> None:
+        _check_picture(self)
+
     def check(self, values: Any) -> None:
         """Refuse anything but finite floats of that shape."""
         check_tensor(self, values, axes=4)
+        found = tuple(values.shape[1:])
+        if found[0] != self.channels or self.size not in (None, found[1:]):
+            raise BlockError(
+                f"{self} got {found[0]} channels of {found[1:]} pixels.",
+                fix=f"say ImageTensor({found[0]}, {found[1:]}), or mend the data",
+            )
         if not values.is_floating_point():
             raise BlockError(
                 f"{self} got {values.dtype}; a float type was expected.",
@@ -156,3 +168,13 @@ class Keypoints(Block):
     def show(self, grid: "Grid", value: Any, title: str = "") -> None:
         """The points on an empty picture."""
         grid.points(torch.zeros(1, *self.size), {title or "points": value})
+
+
+def _check_picture(block: Image | ImageTensor) -> None:
+    channels, size = block.channels, block.size
+    sides = () if size is None else size if isinstance(size, tuple) and len(size) == 2 else (0,)
+    if not all(isinstance(n, int) and n > 0 for n in (channels, *sides)):
+        raise BlockError(
+            f"{type(block).__name__} got channels={channels!r} and size={size!r}.",
+            fix="give a number of channels above 0, and size=(height, width) in pixels or None",
+        )
