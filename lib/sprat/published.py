@@ -201,7 +201,7 @@ def _surface(surface: Surface) -> dict[str, Any]:
     return {
         "type": "surface",
         "loss": _packed(surface.loss.float()),
-        "slopes": _packed(surface.slopes.float()),
+        "slopes": _packed(surface.slopes.double()),
         "extent": [float(v) for v in surface.extent],
         "start": [float(v) for v in surface.start],
         "rates": [float(v) for v in surface.rates],

@@ -219,8 +219,8 @@ def test_a_surface_is_published_with_the_paths_that_torch_took(
     loss, slopes = unpacked(content["loss"]), unpacked(content["slopes"])
     along, across = torch.linspace(-2, 2, 9), torch.linspace(-1, 1, 5)
     assert torch.allclose(loss, 0.5 * along**2 + 2 * across[:, None] ** 2)
-    assert torch.allclose(slopes[0], along.expand(5, 9))
-    assert torch.allclose(slopes[1], 4 * across[:, None].expand(5, 9))
+    assert torch.allclose(slopes[0], along.double().expand(5, 9))
+    assert torch.allclose(slopes[1], 4 * across[:, None].double().expand(5, 9))
     assert [round(path["lr"], 9) for path in content["paths"]] == [0.1, 0.2, 0.4]
     for path in content["paths"]:
         factors = 1 - path["lr"] * curvature.double()

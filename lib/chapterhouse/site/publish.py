@@ -21,6 +21,7 @@ from chapterhouse.site import (
     colab,
     executed,
     facts,
+    live,
     offline,
     reading,
     recorded,
@@ -71,6 +72,8 @@ def assemble(
         relative = path.relative_to(rendered).as_posix()
         if not path.is_file() or _NEEDLESS.search(relative):
             continue
+        if relative.startswith(live.FOLDER) and f"book/{relative}" not in staged.files:
+            continue  # of an earlier run: Sphinx never takes away what it has copied
         target = folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".html":

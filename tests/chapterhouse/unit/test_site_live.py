@@ -31,8 +31,8 @@ def network(name: str = "clothes", **changes: Any) -> dict[str, Any]:
 
 def surface(name: str = "valley") -> dict[str, Any]:
     return {
-        "name": name, "type": "surface", "loss": ROW, "slopes": ROW, "extent": [0, 1, 0, 1], "start": [0, 0],
-        "rates": [0.1, 1], "steps": 5, "paths": [],
+        "name": name, "type": "surface", "loss": ROW, "slopes": ROW, "start": [0, 0],
+        "extent": [0, 1, 0, 1], "rates": [0.1, 1], "steps": 5, "paths": [],
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ numbers of a decoder, ``descend`` a loss surface.
 
 from __future__ import annotations
 
-from chapterhouse.site.live.directive import Figure, expand, in_words
+from chapterhouse.site.live.directive import FOLDER, Figure, expand, in_words
 from chapterhouse.site.live.records import LIVE, Published
 
-__all__ = ["LIVE", "Figure", "Published", "expand", "in_words"]
+__all__ = ["FOLDER", "LIVE", "Figure", "Published", "expand", "in_words"]

@@ -147,7 +147,8 @@ KINDS.descend = (stage, record) => {
     make("div", { class: "live-columns" }, board,
       make("div", {}, make("p", { class: "live-title" }, "The loss on the way"), table, status)),
     make("p", { class: "live-note", id: help },
-      "Move the slider. To start elsewhere, press on the picture, or use the arrow keys on it."));
+      "The first parameter runs across, the second upwards; the bottom lies inside the rings. Move "
+      + "the slider. To start elsewhere, press on the picture, or use the arrow keys on it."));
   update();
   onTheme(update);
   return { focus: rate.input, difference: pathDifference(surface, record), update };
