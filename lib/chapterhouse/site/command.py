@@ -1,4 +1,4 @@
-"""``chapterhouse site``, ``colab``, ``wheel`` and ``serve``."""
+"""``chapterhouse site``, ``pdf``, ``colab``, ``wheel`` and ``serve``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chapterhouse.course import Course
 
 
 def add_command(subparsers: argparse._SubParsersAction) -> None:
-    """Add ``site``, ``colab``, ``wheel`` and ``serve``."""
+    """Add ``site``, ``pdf``, ``colab``, ``wheel`` and ``serve``."""
     site = subparsers.add_parser(
         "site",
         help="build the website from executed chapters",
@@ -22,6 +22,15 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
     site.add_argument("--force", action="store_true", help="render every page again")
     site.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     site.set_defaults(action=_site)
+
+    pdf = subparsers.add_parser(
+        "pdf",
+        help="print the built site as one PDF",
+        description="Print the site in _build/html as one PDF with contents, in the order of "
+        "_toc.yml. Needs Chromium or Chrome ($CHROMIUM names another one) and pypdf.",
+    )
+    pdf.add_argument("-o", "--output", type=Path, help="default: _build/ and the book's name")
+    pdf.set_defaults(action=_pdf)
 
     colab = subparsers.add_parser(
         "colab",
@@ -75,6 +84,17 @@ def _site(arguments: argparse.Namespace) -> int:
     else:
         state = "built" if report.rebuilt else "up to date"
         print(f"{report.folder / 'index.html'}: {state}, {report.pages} pages")
+    return 0
+
+
+def _pdf(arguments: argparse.Namespace) -> int:
+    from chapterhouse.site import pdf, settings
+
+    course = Course.find(arguments.course)
+    site = settings.load(course)
+    target = arguments.output or course.build / f"{site.slug}.pdf"
+    sheets = pdf.make(course.build / "html", site, target, say=_say)
+    print(f"{target}: {sheets} sheets")
     return 0
 
 
