@@ -70,7 +70,7 @@ def build(
         SiteError: anything that would make a site that is not whole.
     """
     begun = time.perf_counter()
-    with _alone(course, say):
+    with alone(course, say):
         site = settings.load(course)
         say("staging executed chapters")
         staged = stage(course, site, profile=profile)
@@ -91,9 +91,9 @@ def build(
                 nb.write_text(json.dumps(state), state_path)
             say("assembling the site, the wheel and the Colab edition")
             folder = publish.assemble(course, site, staged, rendered, made)
+            offline.pack(folder, site)
             say("checking every page")
             check.check(folder, site)
-            offline.pack(folder, site)
             files = {
                 path.relative_to(folder).as_posix(): path.stat().st_size
                 for path in sorted(folder.rglob("*"))
@@ -172,8 +172,16 @@ def _whole(published: Path, state: dict[str, Any]) -> bool:
         return False
 
 
+def forget(course: Course) -> None:
+    """Let the next build render and assemble all that it finds changed, trusting nothing."""
+    path = course.build / "site" / "state.json"
+    state = _read_state(path)
+    if state:
+        nb.write_text(json.dumps({**state, "render": None, "site": None}), path)
+
+
 @contextmanager
-def _alone(course: Course, say: Callable[[str], None]) -> Iterator[None]:
+def alone(course: Course, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Hold the lock of the build folder, so that two builds at once take turns."""
     path = course.build / "site" / ".lock"
     path.parent.mkdir(parents=True, exist_ok=True)
