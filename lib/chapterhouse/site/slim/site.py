@@ -8,6 +8,7 @@ import re
 from html import escape
 from pathlib import Path
 
+from chapterhouse.site import cards
 from chapterhouse.site.settings import SiteSettings
 from chapterhouse.site.slim import fonts, pages, styles
 from chapterhouse.site.slim.pages import Page
@@ -72,7 +73,7 @@ def slim(folder: Path, settings: SiteSettings, kept: Path) -> None:
             f'<link rel="stylesheet" href="{page.to(sheet)}">',
             f'<script defer src="{page.to(script)}"></script>',
             *(f'<script defer src="{page.to(name)}"></script>' for name in rest[page.path]),
-            *_about(page, settings),
+            *_about(page, settings, folder),
         ]
         pages.with_head(page, lines)
         (folder / page.path).write_text(page.html, encoding="utf-8")
@@ -133,7 +134,7 @@ def _write(folder: Path, stem: str, suffix: str, content: bytes) -> str:
     return name
 
 
-def _about(page: Page, settings: SiteSettings) -> list[str]:
+def _about(page: Page, settings: SiteSettings, folder: Path) -> list[str]:
     """What search engines and those who share the page are told."""
     title = re.search(r"<title>(.*?)</title>", page.html, re.DOTALL)
     text = pages.description(page.html)
@@ -149,6 +150,15 @@ def _about(page: Page, settings: SiteSettings) -> list[str]:
         address = escape(settings.base_url + page.path)
         lines.append(f'<link rel="canonical" href="{address}">')
         lines.append(f'<meta property="og:url" content="{address}">')
+        if card := cards.store(folder, page.html, settings.title):
+            picture = escape(settings.base_url + card)
+            width, height = cards.SIZE
+            lines += [
+                f'<meta property="og:image" content="{picture}">',
+                f'<meta property="og:image:width" content="{width}">',
+                f'<meta property="og:image:height" content="{height}">',
+                '<meta name="twitter:card" content="summary_large_image">',
+            ]
     return lines
 
 
