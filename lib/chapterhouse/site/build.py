@@ -116,7 +116,8 @@ def _keys(course: Course, staged: Staged, made: wheel.Wheel) -> dict[str, str]:
     own = Path(__file__).parent
     versions = {name: _version(name) for name in _TOOLS}
     extension = b"".join(
-        (own / f"{n}.py").read_bytes() for n in ("sphinx_extension", "mathematics", "progress")
+        (own / f"{n}.py").read_bytes()
+        for n in ("sphinx_extension", "mathematics", "progress", "api_index")
     )
     pages = _digest(staged.files, versions, hashlib.sha256(extension).hexdigest())
     sources = {
