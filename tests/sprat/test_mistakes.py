@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import sprat as sp
+from sprat.augment.callback import check_transforms
 from sprat.callbacks import in_order
 from sprat.errors import (
     BlockError,
@@ -39,6 +40,7 @@ CHECKS = {
     "other size": (IMAGE, torch.zeros(4, 1, 8, 9), r"pictures of \(8, 9\) pixels"),
     "missing pixels": (IMAGE, NAN, "not finite"),
     "infinite pixels": (sp.ImageTensor(1), NAN * 0 + float("inf"), "not finite"),
+    "whole pixels": (IMAGE, GREY.long(), "got torch.int64; uint8"),
     "unencoded": (sp.ImageTensor(1), GREY, "uint8; a float type"),
     "float labels": (LABEL, torch.zeros(4), "float32 targets; int64"),
     "one-hot labels": (LABEL, torch.zeros(4, 3, dtype=torch.int64), "2 axes instead of 1"),
@@ -286,6 +288,7 @@ def test_predicting_refuses_what_training_would() -> None:
         (lambda: sp.ImageTensor(3).check(torch.zeros(2, 1, 4, 4)), "1 channels of"),
         (lambda: sp.ImageTensor(1, (8, 8)).check(torch.zeros(2, 1, 4, 4)), r"of \(4, 4\) pixels"),
         (lambda: sp.GradientClip(0), "max_norm is 0"),
+        (lambda: check_transforms((sp.augment.Flip(), 3)), "Augment got 3"),
     ],
 )
 def test_parts_of_another_kind_are_named(call: Callable[[], Any], says: str) -> None:

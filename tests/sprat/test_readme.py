@@ -15,11 +15,13 @@ README = Path(__file__).parents[2] / "README.md"
 def test_the_readmes_code_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # The data set in its own size and with its own classes, but few and cheap.
+    # Pictures of their own size, but few and cheap.
     torch.manual_seed(0)
-    count = 600  # so that a tenth of them, drawn at random, has every class
+    count, classes = 150, 3  # so that a tenth of them, drawn at random, has every class
     pixels = torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8)
-    few = sp.Data(pixels, torch.arange(count) % 10, classes=[f"class {c}" for c in range(10)])
+    few = sp.Data(
+        pixels, torch.arange(count) % classes, classes=[f"class {c}" for c in range(classes)]
+    )
     monkeypatch.setattr(sp.datasets, "fetch", lambda name: few if name == "fashion_mnist" else None)
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert len(blocks) == 2

@@ -33,7 +33,8 @@ class Augment(Callback):
         choice: what ``"auto"`` chose and why, from the first fit on.
 
     Raises:
-        TaskError: `device` is none of these, or the generator is on another one.
+        TaskError: `device` is none of these, the generator is on another one, or a transform is
+            none.
     """
 
     writes: ClassVar = {"batch"}
@@ -44,6 +45,7 @@ class Augment(Callback):
         generator: torch.Generator | None = None,
         device: str | None = None,
     ) -> None:
+        check_transforms(transforms)
         if device not in (None, "cpu", "auto"):
             raise TaskError(
                 f"Augment got device={device!r}.",
@@ -116,3 +118,17 @@ class Augment(Callback):
         """What happens ahead, in the thread."""
         batch = learn.task.encode(raw) if learn.task else raw
         return self.changed(learn, batch, self.generator)
+
+
+def check_transforms(given: tuple[Any, ...]) -> None:
+    """Refuse what is no transform.
+
+    Raises:
+        TaskError: what was found, and what to pass.
+    """
+    for part in given:
+        if not isinstance(part, Transform):
+            raise TaskError(
+                f"Augment got {part!r}; transforms were expected.",
+                fix="pass objects such as sprat.augment.Flip(), one after the other",
+            )

@@ -34,6 +34,11 @@ class Image(Block):
     def check(self, values: Any) -> None:
         """Refuse anything but (batch, channels, height, width), and pixels that are not finite."""
         check_tensor(self, values, axes=4)
+        if values.dtype != torch.uint8 and not values.is_floating_point():
+            raise BlockError(
+                f"{self} got {values.dtype}; uint8, or floats from 0 to 1, were expected.",
+                fix="convert them with values.to(torch.uint8)",
+            )
         if values.shape[1] != self.channels:
             hint = "permute(0, 3, 1, 2) puts channels second"
             last = f"; {hint}" if values.shape[3] == self.channels else ""
