@@ -21,9 +21,12 @@ class Surface {
     const r = Math.min(Math.max(Math.floor(v), 0), this.rows - 2);
     const at = r * this.columns + c;
     const [s, t] = [u - c, v - r];
-    const near = values[at] * (1 - s) + values[at + 1] * s;
-    const far = values[at + this.columns] * (1 - s) + values[at + this.columns + 1] * s;
-    return near * (1 - t) + far * t;
+    const [here, right, up] = [values[at], values[at + 1], values[at + this.columns]];
+    // How the slopes of the two sides differ counts inside the grid only: far beyond, its rounding
+    // would be multiplied by a product of two distances.
+    const twist = values[at + this.columns + 1] - right - up + here;
+    const clip = (share) => Math.min(Math.max(share, 0), 1);
+    return here + s * (right - here) + t * (up - here) + clip(s) * clip(t) * twist;
   }
 
   slope(x, y) {
