@@ -327,6 +327,8 @@ def test_choosing_a_learning_rate_and_a_start(tab) -> None:
     tab.keyboard.press("ArrowRight")
     assert figure.locator(".live-bars li").first.inner_text() != begun
     box = canvas.bounding_box()
+    rate.focus()
+    tab.keyboard.press("Home")
     tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     assert max(shares(figure)) < 2  # it begins at the bottom
 
