@@ -33,6 +33,7 @@ _TITLES = {
     "import_time": "Importing",
     "book": "Making the book",
     "execution": "Executing again after an edit",
+    "serve": "Previewing while you write",
     "grading_speed": "Grading",
     "recipes": "Recipes: time to a target",
     "cartpole": "A pole that learns to stand up",
@@ -50,6 +51,7 @@ _NOTES = {
     "execution": "The same small book each way, edited each way. jupyter-book keeps the old output "
     "after an edit of a library file: its cache knows only the notebook. Plain papermill keeps "
     "nothing. The last two rows are one notebook, from nothing to its end.",
+    "serve": "A page and a chapter are renewed by themselves; the whole build follows behind.",
     "grading_speed": "One answer to a torch exercise after the other; see `chapterhouse grade`.",
     "recipes": "Each run of `python -m sprat.recipes NAME` has a seed of its own, starts its clock "
     "before it touches the data, and ends when the test split reaches the target; a run that does "

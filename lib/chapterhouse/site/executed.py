@@ -7,6 +7,7 @@ reads only these files, and refuses a copy that is older than its chapter.
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,13 @@ class Executed:
         return dict(self.source.metadata.get("chapterhouse", {}))
 
 
-def load(course: Course, source_path: Path, *, profile: str) -> Executed:
+def load(
+    course: Course, source_path: Path, *, profile: str, prose_may_differ: bool = False
+) -> Executed:
     """The executed copy of one chapter.
+
+    With `prose_may_differ` the outputs of a copy whose code is the chapter's own stand in the
+    chapter's present text.
 
     Raises:
         SiteError: it was never executed in this profile, failed, or was edited since.
@@ -74,6 +80,8 @@ def load(course: Course, source_path: Path, *, profile: str) -> Executed:
     if not copy_path.is_file() or not record_path.is_file():
         raise SiteError(f"{source_path} was not executed in the profile {profile!r}.", fix=fix)
     source, copy = nb.read(source_path), nb.read(copy_path)
+    if prose_may_differ:
+        copy = _with_prose(source, copy)
     try:
         record = json.loads(record_path.read_text(encoding="utf-8"))
         if record.get("status") == "failed":
@@ -102,6 +110,19 @@ def load(course: Course, source_path: Path, *, profile: str) -> Executed:
     if _story(source) != _story(copy):
         raise SiteError(f"{source_path} was edited after it was executed.", fix=fix)
     return executed
+
+
+def _with_prose(source: NotebookNode, copy: NotebookNode) -> NotebookNode:
+    """The executed copy with the text of its source, if both have the same code."""
+    ran = [cell for cell in nb.code_cells(copy) if "injected-parameters" not in nb.tags(cell)]
+    own = nb.code_cells(source)
+    if [cell.source.strip() for cell in own] != [cell.source.strip() for cell in ran]:
+        return copy
+    made = deepcopy(source)
+    for cell, done in zip(nb.code_cells(made), ran, strict=True):
+        cell.outputs, cell.execution_count = done.outputs, done.execution_count
+    made.metadata = copy.metadata
+    return made
 
 
 def _story(notebook: NotebookNode) -> list[tuple[str, str]]:

@@ -77,7 +77,7 @@ def assemble(
         target = folder / relative
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".html":
-            target.write_text(_ICON_SCRIPT.sub("", path.read_text(encoding="utf-8")), "utf-8")
+            target.write_text(without_icon_script(path.read_text(encoding="utf-8")), "utf-8")
         else:
             shutil.copy2(path, target)
     (folder / "index.html").write_text(_front_door(site), encoding="utf-8")
@@ -88,6 +88,11 @@ def assemble(
     slim(folder, site, course.build / "site" / "pictures")
     offline.add_sitemap(folder, site)
     return folder
+
+
+def without_icon_script(html: str) -> str:
+    """A page without the theme's script of icons, which the style sheet has as a font."""
+    return _ICON_SCRIPT.sub("", html)
 
 
 def _front_door(site: SiteSettings) -> str:

@@ -74,18 +74,34 @@ def dress(folder: Path, settings: SiteSettings, *, chapters: str) -> None:
         if page.startswith(f"{chapters}/") and f"{page}.html" in texts
     ]
     for name, text in texts.items():
-        text = _with_definitions(name, text, known)
-        text = folded(text)
-        text = text.replace(
-            "<body ",
-            f'<body data-book="{settings.slug}" data-page="{escape(name.removesuffix(".html"))}" '
-            f'data-chapters="{escape(chapters)}/" ',
-            1,
-        )
-        text = text.replace(_END, _END + _tools(name), 1)
+        text = _dressed(name, text, settings, known, chapters=chapters)
         if name == f"{progress.PAGE}.html":
             text = text.replace(progress.PLACE, listed(found))
         (folder / name).write_text(text, encoding="utf-8")
+
+
+def dressed(name: str, text: str, settings: SiteSettings, *, chapters: str, folder: Path) -> str:
+    """One page, dressed by itself, with the definitions that the pages in `folder` give."""
+    known = {}
+    for page in settings.pages:
+        path = folder / f"{page}.html"
+        if path.is_file() and _GLOSSARY.search(html := path.read_text(encoding="utf-8")):
+            found = definitions(html)
+            known.update({f"{page}.html#{term}": words for term, words in found.items()})
+    return _dressed(name, text, settings, known, chapters=chapters)
+
+
+def _dressed(
+    name: str, text: str, settings: SiteSettings, known: dict[str, str], *, chapters: str
+) -> str:
+    text = folded(_with_definitions(name, text, known))
+    text = text.replace(
+        "<body ",
+        f'<body data-book="{settings.slug}" data-page="{escape(name.removesuffix(".html"))}" '
+        f'data-chapters="{escape(chapters)}/" ',
+        1,
+    )
+    return text.replace(_END, _END + _tools(name), 1)
 
 
 def definitions(html: str) -> dict[str, str]:

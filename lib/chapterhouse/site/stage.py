@@ -33,6 +33,7 @@ class Staged:
     """The staged tree: its folder, its files with their hashes, and the chapters in it.
 
     `pages` are notebooks of the book that are no chapters, such as those of the library's API.
+    `written` are the files that were not there yet or had another content.
     """
 
     folder: Path
@@ -40,25 +41,35 @@ class Staged:
     chapters: list[Executed] = field(default_factory=list)
     pages: list[Executed] = field(default_factory=list)
     exercise_chapters: set[str] = field(default_factory=set)
+    written: list[str] = field(default_factory=list)
 
 
-def stage(course: Course, settings: SiteSettings, *, profile: str = "fast") -> Staged:
+def stage(
+    course: Course,
+    settings: SiteSettings,
+    *,
+    profile: str = "fast",
+    prose_may_differ: bool = False,
+) -> Staged:
     """Write the tree, or bring it up to date.
 
     Args:
         course: whose chapters and pages to stage.
         settings: of its site.
         profile: which executed copies to take.
+        prose_may_differ: take a copy also if the chapter's text was edited since, and let typed
+            results pass: a preview of what is being written.
 
     Raises:
         SiteError: a page is missing, a chapter was not executed, its prose names no value, or it
             holds a result that was typed by hand.
     """
     staged = Staged(course.build / "site-source")
-    notebooks = _notebooks(course, settings, profile=profile)
+    notebooks = _notebooks(course, settings, profile=profile, prose_may_differ=prose_may_differ)
     for run in notebooks.values():
         (staged.chapters if run.is_chapter else staged.pages).append(run)
-    _refuse_typed(notebooks.values())
+    if not prose_may_differ:
+        _refuse_typed(notebooks.values())
     runs = {run.slug: recorded.values(run) for run in notebooks.values()}
     for page, run in notebooks.items():
         dressed = _dress(course, settings, run, runs, page=page, staged=staged)
@@ -87,14 +98,18 @@ def _refuse_typed(runs: Iterable[Executed]) -> None:
         )
 
 
-def _notebooks(course: Course, settings: SiteSettings, *, profile: str) -> dict[str, Executed]:
+def _notebooks(
+    course: Course, settings: SiteSettings, *, profile: str, prose_may_differ: bool
+) -> dict[str, Executed]:
     """The executed notebooks of the table of contents, by page; every page is known to exist."""
     found: dict[str, Executed] = {}
     for page in settings.pages:
         stem = course.root / page
         notebook = stem.with_name(stem.name + ".ipynb")
         if notebook.is_file():
-            found[page] = ex.load(course, notebook, profile=profile)
+            found[page] = ex.load(
+                course, notebook, profile=profile, prose_may_differ=prose_may_differ
+            )
         elif notebook.parent == course.chapters:
             raise SiteError(
                 f"_toc.yml lists {page}, but there is no {notebook}.",
@@ -247,6 +262,7 @@ def _put(staged: Staged, name: str, content: bytes) -> None:
     path = staged.folder / name
     if path.is_file() and path.read_bytes() == content:
         return
+    staged.written.append(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
     partial.write_bytes(content)
