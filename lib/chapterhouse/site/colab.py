@@ -120,10 +120,20 @@ def _metadata(run: Executed, settings: SiteSettings) -> NotebookNode:
         language_info=NotebookNode(name="python"),
         colab=NotebookNode(name=f"{run.slug}.ipynb", provenance=[], toc_visible=True),
     )
-    # Colab lends GPUs sparingly: ask only where the chapter is meant for one.
-    if run.settings.get("gpu") in ("recommended", "required"):
+    # Both lend GPUs sparingly: ask only where the chapter is meant for one.
+    gpu = run.settings.get("gpu") in ("recommended", "required")
+    if gpu:
         metadata.accelerator = "GPU"
         metadata.colab.gpuType = "T4"
+    # What Kaggle's own exports carry. Without the network the first cell could not get the wheel.
+    metadata.kaggle = NotebookNode(
+        accelerator="nvidiaTeslaT4" if gpu else "none",
+        dataSources=[],
+        isGpuEnabled=gpu,
+        isInternetEnabled=True,
+        language="python",
+        sourceType="notebook",
+    )
     return metadata
 
 

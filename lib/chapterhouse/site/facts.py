@@ -64,6 +64,9 @@ def _links(executed: Executed, settings: SiteSettings, *, page: str) -> str:
     links = []
     if colab:
         links.append(f'<a class="button" href="{escape(colab)}">Open in Colab</a>')
+    kaggle = settings.kaggle_url(path)
+    if kaggle:
+        links.append(f'<a class="button" href="{escape(kaggle)}">Open in Kaggle</a>')
     links.append(
         f'<a class="button" href="{escape(from_page(page, path))}" download>Download notebook</a>'
     )

@@ -17,6 +17,7 @@ from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
 
 COLAB = "https://colab.research.google.com"
+KAGGLE = "https://www.kaggle.com/kernels/welcome?src="
 _GITHUB_PAGES = re.compile(r"^https://(?P<owner>[\w-]+)\.github\.io(?:/(?P<name>[\w.-]+))?/?$")
 _GITHUB = re.compile(r"^https://github\.com/(?P<owner>[\w-]+)/(?P<name>[\w.-]+?)(?:\.git)?/?$")
 
@@ -68,6 +69,12 @@ class SiteSettings:
         owner = pages["owner"]
         name = pages["name"] or f"{owner}.github.io"
         return f"{COLAB}/github/{owner}/{name}/blob/gh-pages/{quote(path)}"
+
+    def kaggle_url(self, path: str) -> str | None:
+        """The link that opens a published notebook in Kaggle, or None without a public address."""
+        if not self.base_url:
+            return None
+        return f"{KAGGLE}{quote(self.base_url + quote(path), safe='')}"
 
 
 def load(course: Course) -> SiteSettings:

@@ -116,6 +116,10 @@ def test_text_is_filled_in_and_linked_with_whole_addresses(course):
 def test_a_gpu_is_asked_for_only_where_the_chapter_is_meant_for_one(course, gpu):
     edition, _ = make(course, **({"gpu": gpu} if gpu else {}))
     assert edition.metadata.get("accelerator") == ("GPU" if gpu == "recommended" else None)
+    kaggle = edition.metadata.kaggle
+    assert kaggle.isGpuEnabled == (gpu == "recommended")
+    assert (kaggle.accelerator == "none") == (gpu != "recommended")
+    assert kaggle.isInternetEnabled, "the first cell gets the library from the network"
 
 
 def test_the_full_profile_stands_behind_the_parameters_commented_out(course):

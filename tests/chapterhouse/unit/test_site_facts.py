@@ -78,3 +78,14 @@ def test_times_read_as_people_say_them(seconds, words):
 def test_addresses_are_relative_to_the_page():
     assert facts.from_page("chapters/04_x", "colab/04_x.ipynb") == "../colab/04_x.ipynb"
     assert facts.from_page("index", "colab/04_x.ipynb") == "colab/04_x.ipynb"
+
+
+def test_kaggle_opens_the_published_notebook_by_its_address():
+    found = settings(base_url="https://ann.example/my course/")
+    box = facts.box(run(), found, page="chapters/04_x")
+    address = (
+        "https://www.kaggle.com/kernels/welcome?src="
+        "https%3A%2F%2Fann.example%2Fmy%20course%2Fcolab%2F04_x.ipynb"
+    )
+    assert f'href="{address}">Open in Kaggle' in box
+    assert "Kaggle" not in facts.box(run(), settings(), page="chapters/04_x")
