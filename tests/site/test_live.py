@@ -23,8 +23,8 @@ from sprat import published
 CLOSE = 1e-4
 BOOK = Course.find(Path(__file__).parents[2])
 FIGURES = [  # every figure of the book: page, kind
-    (f"chapters/{path.stem}", block.argument)
-    for path in BOOK.chapter_paths()
+    (path.relative_to(BOOK.root).with_suffix("").as_posix(), block.argument)
+    for path in BOOK.notebook_paths()
     for cell in nbformat.read(path, 4).cells
     if cell.cell_type == "markdown"
     for block in myst.blocks(cell.source)
