@@ -10,6 +10,7 @@ anything of ours for its own.
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -185,6 +186,7 @@ def main(root: str, profile: str) -> None:
                     import_module(name)
             continue
         known = set(sys.modules)
+        gc.disable()  # the fork ends before its garbage would matter
         try:
             answer = refresh(course, profile)
         except ChapterhouseError as error:
