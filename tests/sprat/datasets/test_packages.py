@@ -60,6 +60,8 @@ def test_npm_package_is_read_and_patterns_are_joined(
         (npm_package(), "lacks images"),
         (b"nothing packed", "damaged"),
     ],
+    # Names that are the same in every worker: a packed file holds the second it was packed in.
+    ids=["one file", "no file", "no package"],
 )
 def test_npm_packages_that_lack_something(
     package: bytes, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
