@@ -246,7 +246,18 @@ class Data:
         return self.y
 
     def to(self, device: torch.device | str) -> "Data":
-        """The same data with its tensors on another device."""
+        """The same data with its tensors on another device.
+
+        Raises:
+            DataError: this machine has no such device.
+        """
+        try:
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError, TypeError) as error:
+            raise DataError(
+                f"The device {str(device)!r} can't be used: {str(error).splitlines()[0]}",
+                fix='use "cpu", or leave the data where it is: a Learner moves batches itself',
+            ) from None
         return self._with(moved(self.x, device), moved(self.y, device))
 
 

@@ -46,9 +46,14 @@ class Exported:
 
     @torch.no_grad()
     def predict(self, x: Any) -> Any:
-        """What the model says to a batch of inputs, not yet encoded, as a person reads it."""
+        """What the model says to a batch of inputs, not yet encoded, as a person reads it.
+
+        Raises:
+            BlockError: the inputs are not what the task's block says.
+        """
         if self.task is None:
             return self.model(x)
+        self.task.input.check(x)
         return self.task.decode_output(self.model(self.task.encode(Batch(x)).x))
 
 

@@ -203,3 +203,10 @@ def test_mistakes_are_named_with_their_fix(make: "object", says: str) -> None:
 def test_what_loaders_may_yield(raw: object, x: object, y: object) -> None:
     batch = sp.Batch.of(raw)
     assert (batch.x, batch.y) == (x, y)
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    data = sp.Data(torch.zeros(3, 2))
+    assert data.to("cpu").x.device.type == "cpu"
+    with pytest.raises(DataError, match=r"'abacus' can't be used(.|\n)*cpu"):
+        data.to("abacus")

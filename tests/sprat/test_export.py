@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 import sprat as sp
-from sprat.errors import ExportError
+from sprat.errors import BlockError, ExportError
 
 MODELS = {
     "MLP": lambda: sp.models.MLP(81, 3, [8, 8]),
@@ -267,3 +267,11 @@ def test_encodings_of_tables_and_texts_travel(tmp_path: Path) -> None:
         before = task.encode(sp.Batch(x)).x
         parts = (lambda v: (v.categorical, v.continuous)) if i == 0 else (lambda v: (v,))
         assert all(torch.equal(a, b) for a, b in zip(parts(again), parts(before), strict=True))
+
+
+def test_a_loaded_model_refuses_what_the_task_does_not_take(
+    learn: sp.Learner, pictures: sp.Data, tmp_path: Path
+) -> None:
+    loaded = sp.load(learn.export(tmp_path))
+    with pytest.raises(BlockError):
+        loaded.predict(pictures.x[:2].repeat(1, 3, 1, 1))

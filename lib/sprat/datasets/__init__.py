@@ -91,10 +91,25 @@ def describe(name: str) -> Dataset:
 def find(*, input: Any = None, target: Any = None) -> list[str]:
     """The names of the data sets whose inputs and targets are of these block types.
 
+    Numbers come as tables here, so ``input=sprat.TableRow`` finds what ``sprat.Continuous``, which
+    is no set's input yet, does not.
+
     Args:
         input: a block type such as `sprat.Image`, or its name; None for any.
         target: likewise.
+
+    Raises:
+        DataError: there is no block of that name.
     """
+    from sprat.blocks import __all__ as public
+
+    kinds = [kind for kind in public if kind[0].isupper()]  # the rest are functions
+    known = {*kinds, *(kind for name in names() for kind in _kinds(name))}
+    for wish in (input, target):
+        if wish is not None and not isinstance(wish, type) and wish not in known:
+            raise DataError(
+                f"No block is called {wish!r}.", fix=f"use one of {', '.join(sorted(kinds))}"
+            )
 
     def fits(wish: Any, has: str) -> bool:
         return wish is None or getattr(wish, "__name__", wish) == has
@@ -104,6 +119,12 @@ def find(*, input: Any = None, target: Any = None) -> list[str]:
         for name in names()
         if fits(input, describe(name).input) and fits(target, describe(name).target)
     ]
+
+
+def _kinds(name: str) -> tuple[str, str]:
+    """The names of the blocks of a data set's input and target, empty where it has none."""
+    dataset = describe(name)
+    return dataset.input, dataset.target
 
 
 def register(dataset: Dataset) -> None:

@@ -55,3 +55,8 @@ def test_names_are_given_once(tiny: Dataset) -> None:
     datasets.register(tiny)  # the same one again is fine: a notebook's cell may run twice
     with pytest.raises(DataError, match="already"):
         datasets.register(replace(tiny, title="Another"))
+
+
+def test_a_block_that_is_none_is_not_searched_for() -> None:
+    with pytest.raises(DataError, match=r"'Imagge'(.|\n)*Image, ImageTensor"):
+        datasets.find(input="Imagge")
