@@ -34,8 +34,8 @@ class Task:
         metrics: by default what the target calls for.
 
     Raises:
-        TaskError: no loss, head or encoding is known for these blocks, or a table's missing
-            values are filled by none.
+        TaskError: no loss, head or encoding is known for these blocks, an encoding fits none of
+            them, or a table's missing values are filled by none.
     """
 
     input: Block
@@ -61,6 +61,7 @@ class Task:
         set_(self, "encodings", tuple(encodings))
         self._refuse_missing(self.encoded(self.input))  # encodings that do not fit say so here
         goal = self.encoded(self.output)
+        self._refuse_idle()
         set_(self, "loss", loss_for(goal) if loss is None and goal is not None else loss)
         if metrics is None:
             known = metrics_for(goal) if goal is not None and self.target is not None else ()
@@ -76,6 +77,21 @@ class Task:
                     fix="pass encodings=[sprat.tabular.FillMissing.of(block, train.x), "
                     "sprat.tabular.Categorise.of(block, train.x)] to Task",
                 )
+
+    def _refuse_idle(self) -> None:
+        """Refuse an encoding that no block goes through; `ToFloat`, the default, may have none."""
+        blocks = [b for whole in (self.input, self.target, self.output) for b in _parts(whole)]
+        used = [step for block in blocks for step in self._steps(block)]
+        for step in self.encodings:
+            if isinstance(step, ToFloat) or any(step is other for other in used):
+                continue
+            name, takes = type(step).__name__, type(step).block.__doc__
+            first = any((after := ToFloat().block(block)) and step.block(after) for block in blocks)
+            raise TaskError(
+                f"The encoding {name} fits none of {', '.join(map(str, blocks))}."
+                + (f" What it takes: {takes.splitlines()[0]}" if takes else ""),
+                fix=f"put sprat.ToFloat() before {name}" if first else f"leave {name} out",
+            )
 
     def encoded(self, block: Block | None) -> Block | None:
         """What a block is after all encodings."""

@@ -94,3 +94,16 @@ def test_encodings_leave_alone_what_they_do_not_fit(pictures: sp.Data, task: sp.
     batch = task.encode(sp.Batch(pictures.x, pictures.y))
     assert torch.equal(batch.y, pictures.y)
     assert batch.x.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    ("encodings", "fix"),
+    [
+        ([sp.Normalize((0.5,), (0.5,))], r"before Normalize"),
+        ([sp.Normalize((0.5,), (0.5,)), sp.ToFloat()], r"before Normalize"),
+        ([sp.ToFloat(), sp.ScalePoints((5, 5))], "leave ScalePoints out"),
+    ],
+)
+def test_an_encoding_that_fits_no_block_is_refused(encodings: list[sp.Encoding], fix: str) -> None:
+    with pytest.raises(sp.errors.TaskError, match=fix):
+        sp.Task(sp.Image(1), sp.Label(["a", "b"]), encodings=encodings)
