@@ -14,7 +14,16 @@
     }
   };
   document.addEventListener("DOMContentLoaded", () => {
-    const watch = new ResizeObserver((entries) => entries.forEach((e) => reachable(e.target)));
-    document.querySelectorAll("div.math-display").forEach((box) => watch.observe(box));
+    const boxes = document.querySelectorAll("div.math-display");
+    const watch = new ResizeObserver((entries) =>
+      entries.forEach((entry) => reachable(entry.target.closest("div.math-display"))),
+    );
+    boxes.forEach((box) => {
+      watch.observe(box);
+      if (box.firstElementChild) watch.observe(box.firstElementChild);
+    });
+    // With its own font a formula may be wider than before, in a box that stays as it was.
+    document.fonts?.ready.then(() => boxes.forEach(reachable));
+    document.fonts?.addEventListener("loadingdone", () => boxes.forEach(reachable));
   });
 })();

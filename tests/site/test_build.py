@@ -239,7 +239,7 @@ def test_the_public_address_is_one_setting(built):
 def test_the_commands_say_what_they_did(small_site, command, tmp_path):
     done = command(small_site, "site")
     assert done.returncode == 0
-    assert "up to date, 5 pages" in done.stdout
+    assert "up to date, 7 pages" in done.stdout
     done = command(small_site, "colab", "1", "-o", str(tmp_path / "x.ipynb"))
     assert done.returncode == 0, done.stderr
     assert nb.read(tmp_path / "x.ipynb").cells
