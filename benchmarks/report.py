@@ -198,6 +198,8 @@ def _cell(value: Any) -> str:
         return ""
     if isinstance(value, Mapping):
         return f"{value['median']:g} ({value['min']:g}–{value['max']:g})"
+    if isinstance(value, str):
+        return value
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
