@@ -256,6 +256,12 @@ class Resumed:
         step = f", before step {self.step}" if self.step else ""
         return f"Resumed(epoch {self.epoch} of {self.epochs}{step}; {self.path})"
 
+    def callback_state(self, callback: Callback, learn: "Learner") -> dict[str, Any]:
+        """What the interrupted fit kept of a callback that listens now; nothing of a new one."""
+        name = next(name for name, heard in numbered(learn.heard).items() if heard is callback)
+        kept: dict[str, Any] = self.state["callbacks"].get(name, {})
+        return kept
+
     def plan(self, learn: "Learner") -> Iterator[tuple[int, tuple[Phase, ...]]]:
         """The epochs that are left, with the phases that are left of each.
 

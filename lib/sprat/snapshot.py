@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from sprat.ahead import Ahead
+
 if TYPE_CHECKING:
     from sprat.learner import Learner
 
@@ -31,10 +33,11 @@ def generators(learn: "Learner") -> dict[str, torch.Generator]:
     """Every generator that a step may draw from, by where it was found.
 
     Looked through are the attributes of the learner, its loaders with their samplers and data sets,
-    its phases, and the callbacks that listen.
+    also where another works ahead of them, its phases, and the callbacks that listen.
     """
     owners: dict[str, Any] = {"learner": learn}
-    for split, loader in learn.loaders.items():
+    for split, given in learn.loaders.items():
+        loader = given.loader if isinstance(given, Ahead) else given
         owners[f"loader {split}"] = loader
         for name in ("sampler", "batch_sampler", "dataset"):
             owners[f"loader {split} {name}"] = getattr(loader, name, None)

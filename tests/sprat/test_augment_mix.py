@@ -3,15 +3,17 @@
 import threading
 from collections.abc import Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from torch import nn
 
 import sprat as sp
+from sprat.ahead import Ahead
 from sprat.augment import Augment, CutMix, Flip, MixUp, Noise
 from sprat.augment.mix import Mixing, _half_beta, box, mixup
-from sprat.augment.place import Ahead, Choice, cheaper, choose
+from sprat.augment.place import Choice, cheaper, choose
 from sprat.errors import CallbackError, TaskError
 
 
@@ -210,7 +212,7 @@ def test_the_learner_gets_its_loaders_back_and_no_thread_is_left() -> None:
 
 
 def test_a_failure_ahead_is_raised_in_the_loop() -> None:
-    def broken(batch: sp.Batch) -> sp.Batch:
+    def broken(batch: sp.Batch, generator: torch.Generator | None) -> sp.Batch:
         raise ValueError("no such picture")
 
     with pytest.raises(ValueError, match="no such picture"):
@@ -270,7 +272,29 @@ def ticking(seconds: list[float]) -> Iterator[float]:
             yield now
 
 
+def test_ahead_means_on_the_cpu_also_of_data_that_is_elsewhere() -> None:
+    seen: list[str] = []
+
+    class Elsewhere(sp.Batch):
+        def to(self, device: torch.device | str) -> sp.Batch:
+            seen.append(str(device))
+            return sp.Batch(self.x)
+
+    loader = Ahead([Elsewhere(torch.zeros(2, 1, 4, 4))], lambda batch, generator: batch)
+    assert [len(batch) for batch in loader] == [2]
+    assert seen == ["cpu"]
+
+
 def test_senseless_places_are_named() -> None:
+    with pytest.raises(TaskError, match="a generator on cuda"):
+        Augment(
+            Flip(), device="cpu",
+            generator=Mock(spec=torch.Generator, device=torch.device("cuda")),
+        )  # fmt: skip
+    alone = learner(Augment(Flip(), device="cpu"))
+    alone.group = Mock()
+    with pytest.raises(TaskError, match="several processes share each batch"):
+        alone.fit(1)
     with pytest.raises(TaskError, match="device='gpu'"):
         Augment(Flip(), device="gpu")
     with pytest.raises(TaskError, match="a generator, which is of one device"):

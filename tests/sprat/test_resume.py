@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import sprat as sp
 from sprat import files
+from sprat.augment.place import Choice
 from sprat.checkpoint import states
 from sprat.errors import ExportError, TrainingError
 
@@ -55,13 +56,24 @@ def own(pictures: sp.Data, **options: Any) -> sp.Learner:
     )  # fmt: skip
 
 
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def ahead(generator: torch.Generator | None = None) -> sp.Augment:
+    transforms = (sp.augment.Affine(degrees=20), sp.augment.Noise(0.05))
+    return sp.Augment(*transforms, generator=generator, device="cpu")
+
+
 class Jitter(sp.Callback):
     """Augmentation with a generator of its own."""
 
     writes = {"batch"}  # noqa: RUF012
 
-    def __init__(self) -> None:
-        self.generator = torch.Generator().manual_seed(7)
+    after = (sp.Augment,)
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        self.generator = generator or seeded(7)
 
     def step_begin(self, learn: sp.Learner) -> None:
         noise = torch.randn(learn.batch.x.shape, generator=self.generator)
@@ -82,6 +94,17 @@ MAKERS: dict[str, Make] = {
     "SGD with momentum": lambda data: own(data, optimizer=sgd),
     "torch's generator": lambda data: _with(own(data), generator=None),
     "augmentation": lambda data: own(data, callbacks=[sp.Augment(sp.augment.Affine(degrees=20))]),
+    "augmentation ahead": lambda data: own(data, callbacks=[ahead()]),
+    "ahead, all from torch's generator": lambda data: _with(
+        own(data, callbacks=[ahead()]), generator=None
+    ),
+    "ahead, a generator of its own": lambda data: own(data, callbacks=[ahead(seeded(4))]),
+    "ahead, one generator for all": lambda data: _with(
+        own(data, callbacks=[ahead(shared := seeded(4)), Jitter(shared)]), generator=shared
+    ),
+    "ahead of a loader that draws": lambda data: own(
+        data, data=plain(data, noisy=True), callbacks=[ahead(seeded(4))]
+    ),
     "a generator of its own": lambda data: own(data, callbacks=[Jitter()]),
     "average, clipping": lambda data: own(data, callbacks=[sp.EMA(0.9), sp.GradientClip(0.1)]),
     "accumulation": lambda data: own(data, callbacks=[sp.Accumulate(2), sp.EMA(0.9)]),
@@ -101,8 +124,16 @@ def _with(learn: sp.Learner, *, generator: torch.Generator | None) -> sp.Learner
     return learn
 
 
-def plain(pictures: sp.Data) -> Any:
-    dataset = TensorDataset(pictures.x[:72], pictures.y[:72])
+class Noisy(TensorDataset):
+    """Each sample is drawn anew, from torch's own generator, as the steps' dropout is."""
+
+    def __getitem__(self, index: int) -> Any:
+        x, y = super().__getitem__(index)
+        return x + torch.randint(0, 9, x.shape, dtype=torch.uint8), y
+
+
+def plain(pictures: sp.Data, *, noisy: bool = False) -> Any:
+    dataset = (Noisy if noisy else TensorDataset)(pictures.x[:72], pictures.y[:72])
     valid = DataLoader(TensorDataset(pictures.x[72:], pictures.y[72:]), 24)
     order = torch.Generator().manual_seed(9)
     return DataLoader(dataset, 16, shuffle=True, generator=order), valid
@@ -150,6 +181,51 @@ def test_it_goes_on_exactly(
     second.fit_one_cycle(3, 0.03, callbacks=[sp.Checkpoint(tmp_path, every=2)])
     assert everything(second) == expected
     assert second.resumed is None
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_how_far_ahead_the_thread_is_changes_nothing(
+    pictures: sp.Data, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """Nor where the run is broken off: the generator stands where the last batch has left it."""
+    found = []
+    for depth in (1, 9):
+        monkeypatch.setattr("sprat.ahead.AHEAD", depth)
+        generator = None if shared else seeded(4)
+        learn = own(pictures, callbacks=[ahead(generator)])
+        with pytest.raises(Killed):
+            learn.fit(2, callbacks=[Kill(7)])
+        found.append(everything(learn))
+        if generator is not None:
+            found[-1]["generator"] = generator.get_state().tolist()
+    assert found[0] == found[1]
+
+
+def test_a_fit_that_is_taken_up_augments_where_the_interrupted_one_did(
+    pictures: sp.Data, tmp_path: Path
+) -> None:
+    """A measurement may come out otherwise the second time."""
+
+    def auto() -> sp.Augment:
+        return sp.Augment(sp.augment.Noise(0.2), device="auto")
+
+    def measured() -> sp.Augment:
+        augment = auto()
+        augment.choice = Choice(True, "a GPU was slower")
+        return augment
+
+    whole = own(pictures, callbacks=[measured()])
+    whole.fit(2)
+    with pytest.raises(Killed):
+        own(pictures, callbacks=[measured()]).fit(
+            2, callbacks=[sp.Checkpoint(tmp_path, every=2), Kill(7)]
+        )
+    augment = auto()
+    second = own(pictures, callbacks=[augment])
+    second.resume(tmp_path)
+    second.fit(2, callbacks=[sp.Checkpoint(tmp_path, every=2)])
+    assert augment.choice == Choice(True, "a GPU was slower")
+    assert everything(second) == everything(whole)
 
 
 def test_the_interrupted_epochs_are_not_trained_again(pictures: sp.Data, tmp_path: Path) -> None:

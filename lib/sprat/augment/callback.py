@@ -1,16 +1,19 @@
 """Augmentation as a callback: every training batch, once it is encoded."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
+from sprat.ahead import Ahead
 from sprat.augment.compose import augment
-from sprat.augment.place import Ahead, Choice, choose
+from sprat.augment.place import Choice, choose
 from sprat.augment.view import Transform, View
 from sprat.blocks import Keypoints, Mask
 from sprat.callbacks import Callback
 from sprat.data import Batch
 from sprat.errors import TaskError
+from sprat.snapshot import generators
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -26,11 +29,12 @@ class Augment(Callback):
         *transforms: applied in order.
         generator: where the randomness comes from, on the device where it runs; torch's by default.
         device: None augments where the batch is, on the learner's device; ``"cpu"`` on the CPU in a
-            thread, ahead of the step (whoever stops in mid-epoch finds the generator ahead too);
-            ``"auto"`` measures at the first fit which is faster, and says so.
+            thread, ahead of the step, with the same results (see ``sprat/ahead.py``); ``"auto"``
+            measures at the first fit which is faster, and says so.
 
     Attributes:
-        choice: what ``"auto"`` chose and why, from the first fit on.
+        choice: what ``"auto"`` chose and why, from the first fit on. A fit that is taken up keeps
+            to what the interrupted one chose.
 
     Raises:
         TaskError: `device` is none of these, the generator is on another one, or a transform is
@@ -56,6 +60,11 @@ class Augment(Callback):
                 "Augment got a generator, which is of one device, and device='auto'.",
                 fix="leave out one of the two",
             )
+        if device == "cpu" and generator is not None and generator.device.type != "cpu":
+            raise TaskError(
+                f"Augment got device='cpu' and a generator on {generator.device}.",
+                fix="pass generator=torch.Generator()",
+            )
         self.transforms, self.generator, self.device = transforms, generator, device
         self.choice: Choice | None = None
         self._kept: dict[str, Any] = {}
@@ -64,7 +73,8 @@ class Augment(Callback):
         """Refuse input that is no picture, and choose where to run.
 
         Raises:
-            TaskError: the encoded input has no four axes.
+            TaskError: the encoded input has no four axes; or several processes share each batch,
+                which nobody can do ahead.
         """
         block = learn.task and learn.task.encoded(learn.task.input)
         if learn.task is not None and not hasattr(block, "channels"):
@@ -72,21 +82,49 @@ class Augment(Callback):
                 f"Augment changes pictures; the input is {learn.task.input}.",
                 fix="leave it out, or write a callback for this kind of input",
             )
-        splits = {phase.split for phase in learn.phases if phase.trains}
-        if self.device == "auto" and self.choice is None and splits:
-            self.choice = choose(
-                learn,
-                learn.loader(min(splits)),
-                lambda batch, generator: self.changed(learn, batch, generator),
+        if self.device == "cpu" and learn.group is not None:
+            raise TaskError(
+                "Augment got device='cpu', and several processes share each batch.",
+                fix="leave device= out: each process augments its own part beside the model",
             )
-            if learn.progress:
-                from sprat.progress import canvas
-
-                canvas().finish(str(self.choice))
+        splits = {phase.split for phase in learn.phases if phase.trains}
+        if self.device == "auto" and splits:
+            self._choose(learn, min(splits))
         if self.device == "cpu" or (self.choice and self.choice.on_cpu):
-            self._kept = {split: learn.loaders[split] for split in splits}
-            for split, loader in self._kept.items():
-                learn.loaders[split] = Ahead(loader, lambda raw: self._prepared(learn, raw))
+            self._go_ahead(learn, splits)
+
+    def _choose(self, learn: "Learner", split: str) -> None:
+        """Measure where to run, unless that is settled."""
+        if learn.resumed is not None and (kept := learn.resumed.callback_state(self, learn)):
+            self.choice = Choice(**kept["choice"])
+        if self.choice is not None:
+            return
+        self.choice = choose(
+            learn,
+            learn.loader(split),
+            lambda batch, generator: self.changed(learn, batch, generator),
+        )
+        if learn.progress:
+            from sprat.progress import canvas
+
+            canvas().finish(str(self.choice))
+
+    def _go_ahead(self, learn: "Learner", splits: set[str]) -> None:
+        """Let loaders give batches that are augmented already."""
+        others = [
+            generator
+            for name, generator in generators(learn).items()
+            if name.startswith(("learner", "phase", "callback"))
+        ]
+        shared = sum(other is self.generator for other in others) > 1  # once it is its own
+        self._kept = {split: learn.loaders[split] for split in splits}
+        for split, loader in self._kept.items():
+            learn.loaders[split] = Ahead(
+                loader,
+                lambda raw, generator: self._prepared(learn, raw, generator),
+                generator=self.generator,
+                shared=shared,
+            )
 
     def fit_end(self, learn: "Learner") -> None:
         """Give the learner its own loaders back."""
@@ -114,10 +152,14 @@ class Augment(Callback):
             y = view.points.flatten(1)
         return Batch(view.image, y, batch.index)
 
-    def _prepared(self, learn: "Learner", raw: Batch) -> Batch:
+    def _prepared(self, learn: "Learner", raw: Batch, generator: torch.Generator | None) -> Batch:
         """What happens ahead, in the thread."""
         batch = learn.task.encode(raw) if learn.task else raw
-        return self.changed(learn, batch, self.generator)
+        return self.changed(learn, batch, generator)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What ``"auto"`` chose; generators are kept with all others."""
+        return {} if self.choice is None else {"choice": asdict(self.choice)}
 
 
 def check_transforms(given: tuple[Any, ...]) -> None:

@@ -5,10 +5,7 @@ as long as it takes less time than a step. Which is faster depends on the machin
 measured: reports range from three times faster on the device to slower (lerobot#4627).
 """
 
-import copy
-import queue
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sprat.data import Batch, Encoded
+from sprat.data import Batch
 from sprat.loader import Loader, first_batch
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
 
-AHEAD = 2  # batches that wait; more would only take memory
 TRIES = 3
 
 
@@ -76,6 +72,8 @@ def choose(
     """
     if learn.device.type == "cpu":
         return Choice(False, "the only device is the CPU")
+    if learn.group is not None:
+        return Choice(False, "several processes share each batch")
     if not isinstance(loader, Loader):
         return Choice(False, "a plain loader may be a stream, so nothing was tried out on it")
     raw = first_batch(loader, loader.batch_size)
@@ -111,55 +109,3 @@ def _seconds(work: Callable[[], object], device: torch.device, clock: Callable[[
             torch.cuda.synchronize(device)
         times.append(clock() - began)
     return min(times[1:])
-
-
-class Ahead:
-    """A loader whose batches are prepared on the CPU in a thread, while the step before computes.
-
-    Args:
-        loader: gives raw batches.
-        prepare: encodes and augments one, on the CPU.
-    """
-
-    def __init__(self, loader: Any, prepare: Callable[[Batch], Batch]) -> None:
-        if isinstance(loader, Loader):
-            loader = copy.copy(loader)
-            loader.device = None  # the batch goes to the device after it is prepared
-        self.loader, self.prepare = loader, prepare
-
-    def __len__(self) -> int:
-        return len(self.loader)
-
-    def __iter__(self) -> Iterator[Encoded]:
-        waiting: queue.Queue[Any] = queue.Queue(AHEAD)
-        over = threading.Event()
-
-        def put(item: Any) -> bool:
-            while not over.is_set():
-                try:
-                    waiting.put(item, timeout=0.1)
-                    return True
-                except queue.Full:
-                    continue
-            return False
-
-        def work() -> None:
-            try:
-                for raw in self.loader:
-                    batch = self.prepare(Batch.of(raw))
-                    if not put(Encoded(batch.x, batch.y, batch.index)):
-                        return
-                put(None)
-            except BaseException as error:
-                put(error)
-
-        thread = threading.Thread(target=work, name="sprat augments ahead", daemon=True)
-        thread.start()
-        try:
-            while (item := waiting.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:  # also when the loop ends early
-            over.set()
-            thread.join()
