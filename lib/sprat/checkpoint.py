@@ -10,7 +10,8 @@ never pickle.
 
 Where several processes train together, the first one writes, for all: each draws random numbers of
 its own and has measured its own part of each batch, so the state holds these of every process. All
-of them read it from there, so the folder has to be one that all can reach.
+of them read it from there, so the folder has to be one that all can reach. What FSDP splits is put
+together for the file, so the first process needs CPU memory for all of it.
 
 To go on in the middle of an epoch, the loader has to give the batches that are left, in the order
 that it had drawn. So the state also says where the random numbers stood when the phase began: from
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from sprat import files
+from sprat.accumulate import Accumulate
 from sprat.callbacks import Callback
 from sprat.errors import ExportError, TrainingError
 from sprat.export import save
@@ -84,7 +86,6 @@ class Checkpoint(Callback):
         Raises:
             TrainingError: with what to do instead.
         """
-        _refuse_shards(learn)
         self.steps, self.scores = 0, []
         found = states(self.folder)
         if found and found[-1][0] > learn.moves:
@@ -131,14 +132,13 @@ class Checkpoint(Callback):
         mine = {
             "began": began,
             "random": random_state(learn),
-            "recorder": numbered(learn.heard)[Recorder.__name__].state_dict(),
+            "callbacks": _own(learn),
         }
         # Every process comes here, after the same step.
         others = learn.group.collected(mine)[1:] if learn.group is not None else []
-        if learn.group is not None and not learn.group.first:
-            return
         state = {
             "format": FORMAT,
+            "distributed": None if learn.group is None else learn.group.kind,
             "part": learn.part,
             "epochs": learn.epochs,
             "place": place,
@@ -153,6 +153,10 @@ class Checkpoint(Callback):
             "random": mine["random"],
             "others": others,
         }
+        if learn.group is not None:
+            state = learn.group.whole_state(state)
+            if not learn.group.first:
+                return
         files.write(self.folder / f"state-{learn.moves:09d}.safetensors", state)
         for _, old in states(self.folder)[: -self.keep]:
             old.unlink(missing_ok=True)
@@ -174,7 +178,6 @@ def states(folder: Path) -> list[tuple[int, Path]]:
 
 def take_up(learn: "Learner", folder: Path, *, missing_ok: bool) -> "Resumed | None":
     """Put the newest state of a folder into a learner; `Learner.resume` is this."""
-    _refuse_shards(learn)
     found = states(folder)
     if not found:
         if missing_ok:
@@ -190,6 +193,9 @@ def take_up(learn: "Learner", folder: Path, *, missing_ok: bool) -> "Resumed | N
             f"{path} is of another format than {FORMAT}.", fix="update sprat: pip install -U sprat"
         )
     _choose_own(learn, state, path)
+    _refuse_other_kind(learn, state, path)
+    if learn.group is not None:
+        state = learn.group.own_state(state)
     try:
         learn.model.load_state_dict(state["model"])
     except RuntimeError as error:
@@ -207,11 +213,27 @@ def take_up(learn: "Learner", folder: Path, *, missing_ok: bool) -> "Resumed | N
     return learn.resumed
 
 
-def _refuse_shards(learn: "Learner") -> None:
-    if learn.group is not None and learn.group.kind == "fsdp":
+def _own(learn: "Learner") -> dict[str, Any]:
+    """What callbacks keep that is of one process alone: measures and gradients of its samples.
+
+    FSDP's gradients are of all samples already, and each process has a part of each.
+    """
+    sharded = learn.group is not None and learn.group.kind == "fsdp"
+    kinds = (Recorder,) if sharded else (Recorder, Accumulate)
+    heard = numbered(learn.heard).items()
+    found = {name: c.state_dict() for name, c in heard if isinstance(c, kinds)}
+    # From here it is sent; on a GPU it would arrive on the sender's, which is not the receiver's.
+    return files.each(found, lambda v: v.cpu() if isinstance(v, torch.Tensor) else v)
+
+
+def _refuse_other_kind(learn: "Learner", state: dict[str, Any], path: Path) -> None:
+    """FSDP's files hold tensors that others can't read, and the other way round."""
+    found = state.get("distributed", "ddp" if state.get("others") else None)
+    here = None if learn.group is None else learn.group.kind
+    if "fsdp" in (found, here) and found != here:
         raise TrainingError(
-            "Checkpoint can't put together the optimiser's state, which FSDP shares out.",
-            fix='use distributed="ddp", or save the weights alone with learn.export(folder)',
+            f"{path} is of a training with distributed={found!r}; this one has {here!r}.",
+            fix=f"build the learner with distributed={found!r}",
         )
 
 
@@ -229,7 +251,7 @@ def _choose_own(learn: "Learner", state: dict[str, Any], path: Path) -> None:
     if rank:
         mine = others[rank - 1]
         state |= {"began": mine["began"], "random": mine["random"]}
-        state["callbacks"][Recorder.__name__] = mine["recorder"]
+        state["callbacks"] |= mine["callbacks"]
 
 
 def _plain_history(history: History) -> dict[str, Any]:

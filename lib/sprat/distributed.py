@@ -16,6 +16,8 @@ for models that do not fit into one device; torch's ``fully_shard`` (FSDP2) puts
 together where they are needed. Rajbhandari et al., "ZeRO" (2020); Zhao et al., "PyTorch FSDP"
 (2023).
 
+With either a training can be taken up exactly, by as many processes; see `sprat.Checkpoint`.
+
 Metrics see every sample once, also where a batch can't be shared evenly. The first process alone
 shows progress and writes files.
 """
@@ -36,6 +38,8 @@ from sprat.errors import DataError, TaskError, TrainingError
 from sprat.loader import Loader
 
 if TYPE_CHECKING:
+    from torch.distributed.device_mesh import DeviceMesh
+
     from sprat.learner import Learner
 
 KINDS = ("ddp", "fsdp")
@@ -87,7 +91,10 @@ class Group:
     Attributes:
         rank: this process's number, from 0.
         size: how many there are.
+        mesh: with FSDP, the processes as torch's `DTensor` wants to know them.
     """
+
+    mesh: "DeviceMesh"
 
     def __init__(self, kind: str, device: torch.device) -> None:
         self.kind, self.device = kind, device
@@ -113,7 +120,7 @@ class Group:
         for value in [*model.parameters(), *model.buffers()]:
             dist.broadcast(value.data, 0)
         if self.kind == "fsdp":
-            _shard(model, self)
+            self.mesh = _shard(model, self)
 
     def shared(self, loaders: Mapping[str, Any]) -> dict[str, Any]:
         """The loaders, each giving this process its part of every batch.
@@ -216,6 +223,27 @@ class Group:
         dist.all_gather_object(values, value)
         return values
 
+    def whole_state(self, state: Any) -> Any:
+        """A training's state as one process can write it; every process has to ask for it.
+
+        Returns:
+            The state; where FSDP splits tensors, these are put together, in the first process
+            alone.
+        """
+        if self.kind != "fsdp":
+            return state
+        from sprat import shards  # few need it, so few load it
+
+        return shards.whole(state, keep=self.first)
+
+    def own_state(self, state: Any) -> Any:
+        """Of what `whole_state` gave, as it was read from a file, the part of this process."""
+        if self.kind != "fsdp":
+            return state
+        from sprat import shards
+
+        return shards.split(state, self.mesh)
+
     def wait(self) -> None:
         """Until every process is here."""
         dist.barrier()
@@ -259,8 +287,12 @@ class Shared(Loader):
             yield self._batch(mine if len(mine) else index[:1])
 
 
-def _shard(model: nn.Module, group: Group) -> None:
-    """Split the weights of each child, then what is left of the model; FSDP2 works in place."""
+def _shard(model: nn.Module, group: Group) -> "DeviceMesh":
+    """Split the weights of each child, then what is left of the model; FSDP2 works in place.
+
+    Returns:
+        The processes among which they are split.
+    """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
@@ -274,6 +306,7 @@ def _shard(model: nn.Module, group: Group) -> None:
         for name in ("encode", "decode"):  # called by phases in place of forward
             if callable(getattr(model, name, None)):
                 register_fsdp_forward_method(model, name)
+    return mesh
 
 
 def _units(model: nn.Module, lists: tuple[type, ...]) -> Iterator[nn.Module]:

@@ -9,6 +9,7 @@ so these are marked: ``{"tuple": [...]}``, ``{"items": [[key, value], ...]}``, a
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,15 @@ def read(path: Path) -> Any:
         raise ExportError(
             f"{path} is damaged: {error}.", fix="delete it; an older one beside it is used then"
         ) from None
+
+
+def each(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Lists, tuples and dicts with every value in them changed by a function; a value, changed."""
+    if isinstance(value, dict):
+        return {key: each(part, change) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(each(part, change) for part in value)
+    return change(value)
 
 
 def _plain(value: Any, tensors: dict[str, Tensor]) -> Any:

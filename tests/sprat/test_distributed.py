@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 import sprat as sp
+from sprat import files
+from sprat.checkpoint import states
 from sprat.distributed import Group, Shared, join
 from sprat.errors import DataError, TaskError, TrainingError
 from sprat.loader import Loader
@@ -105,19 +107,50 @@ def test_the_first_process_alone_shows_progress_and_writes(together: tuple[Path,
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_goes_on_exactly(together: tuple[Path, str]) -> None:
-    """In the middle of an epoch, in each process with the random numbers that it had drawn."""
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_an_interrupted_training_goes_on_exactly(kind: str, together: tuple[Path, str]) -> None:
+    """In the middle of an epoch and of a group of batches, each process with its own numbers."""
     for rank in (0, 1):
-        assert all(read(together[0], "broken", rank).values()), read(together[0], "broken", rank)
+        found = read(together[0], f"{kind}-broken", rank)
+        assert len(found) == 4
+        assert all(found.values()), found
 
 
 @pytest.mark.slow
-def test_a_state_of_two_processes_is_not_for_one(together: tuple[Path, str]) -> None:
+def test_tensors_split_in_any_way_come_back(together: tuple[Path, str]) -> None:
+    for rank in (0, 1):
+        found = read(together[0], "round_trip", rank)
+        assert len(found) == 4
+        assert all(found.values()), found
+
+
+@pytest.mark.slow
+def test_what_is_split_is_whole_in_the_file(together: tuple[Path, str]) -> None:
+    state = files.read(states(together[0] / "fsdp-broken")[-2][1])
+    shapes = {name: tuple(value["whole"].shape) for name, value in state["model"].items()}
+    assert shapes == {"0.weight": (8, 6), "0.bias": (8,), "2.weight": (3, 8), "2.bias": (3,)}
+    gathered = state["callbacks"]["Accumulate"]["gradients"]  # it was broken off between two moves
+    assert {name: tuple(value["whole"].shape) for name, value in gathered.items()} == shapes
+    average = state["callbacks"]["EMA"]["other"]["2.weight"]
+    moments = state["optimizers"]["main"]["state"]
+    assert average["split"] == 0
+    assert [tuple(moments[i]["exp_avg"]["whole"].shape) for i in range(4)] == [*shapes.values()]
+    assert all(bool(moments[i]["exp_avg"]["whole"].any()) for i in range(4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["ddp", "fsdp"])
+def test_a_state_of_two_processes_is_not_for_one(kind: str, together: tuple[Path, str]) -> None:
     model = nn.Sequential(nn.Linear(6, 8), nn.Dropout(0.5), nn.Linear(8, 3))
     data = sp.Data(torch.zeros(4, 6), torch.zeros(4, dtype=torch.int64))
     learn = sp.Learner(model, data, loss=nn.functional.cross_entropy, device="cpu")
+    folder = together[0] / f"{kind}-broken"
     with pytest.raises(TrainingError, match="by 2 processes; here there are 1"):
-        learn.resume(together[0] / "broken")
+        learn.resume(folder)
+    other = {"ddp": "fsdp", "fsdp": "ddp"}[kind]
+    learn.group = Pretended(0, 2, kind=other)
+    with pytest.raises(TrainingError, match=f"distributed='{kind}'; this one has '{other}'"):
+        learn.resume(folder)
 
 
 def test_alone_it_says_how_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,8 +174,8 @@ def test_fsdp_refuses_optimisers_that_hold_whole_weights() -> None:
 class Pretended(Group):
     """One process of several, with nobody to talk to: the order is its own."""
 
-    def __init__(self, rank: int, size: int) -> None:
-        self.kind, self.device = "ddp", torch.device("cpu")
+    def __init__(self, rank: int, size: int, *, kind: str = "ddp") -> None:
+        self.kind, self.device = kind, torch.device("cpu")
         self.rank, self.size = rank, size
 
     def agree(self, value: torch.Tensor) -> torch.Tensor:

@@ -12,10 +12,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from safetensors.torch import save_file
 from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 
 import sprat as sp
+from sprat import shards
 
 
 def fit(distributed: str | None, folder: Path | None = None) -> tuple[sp.Learner, dict[str, float]]:
@@ -74,7 +78,7 @@ class End(sp.Callback):
             raise EndedError
 
 
-def drawing() -> sp.Learner:
+def drawing(kind: str) -> sp.Learner:
     """A learner that draws in every step, other numbers in every process."""
     y = torch.arange(50) % 3
     x = torch.randn(50, 6, generator=torch.Generator().manual_seed(0))
@@ -83,28 +87,57 @@ def drawing() -> sp.Learner:
     task = sp.Task(sp.Continuous(6), sp.Label(["a", "b", "c"]))
     data = sp.Data(x, y)
     return sp.Learner(
-        task, (data, data), model=model, batch_size=8, device="cpu", distributed="ddp",
-        progress=False,
+        task, (data, data), model=model, batch_size=8, device="cpu", distributed=kind,
+        progress=False, callbacks=[sp.EMA(0.9), sp.GradientClip(0.5), sp.Accumulate(2)],
     )  # fmt: skip
 
 
-def go_on(folder: Path) -> dict[str, bool]:
+def weights_of(learn: sp.Learner) -> dict[str, torch.Tensor]:
+    """All of them, whole."""
+    assert learn.group is not None
+    return learn.group.whole(learn.model)
+
+
+def go_on(kind: str, folder: Path) -> dict[str, bool]:
     """Whether two epochs, broken off in the second and taken up, are as if nothing had been."""
-    whole = drawing()
-    whole.fit(2)
-    broken = drawing()
+    whole = drawing(kind)
+    whole.fit_one_cycle(2, 0.01)
+    broken = drawing(kind)
     with suppress(EndedError):
-        broken.fit(2, callbacks=[sp.Checkpoint(folder, every=2), End(11)])
+        broken.fit_one_cycle(2, 0.01, callbacks=[sp.Checkpoint(folder, every=3), End(13)])
     torch.manual_seed(99)
-    taken_up = drawing()
+    taken_up = drawing(kind)
     before = taken_up.resume(folder)
-    taken_up.fit(2, callbacks=[sp.Checkpoint(folder, every=2)])
-    weights = taken_up.model.state_dict()
+    taken_up.fit_one_cycle(2, 0.01, callbacks=[sp.Checkpoint(folder, every=3)])
+    weights = weights_of(taken_up)
     return {
-        "in mid-epoch": before is not None and (before.epoch, before.step) == (1, 3),
+        "in mid-epoch": before is not None and (before.epoch, before.step) == (1, 5),
         "losses": taken_up.history.losses == whole.history.losses,
         "rows": taken_up.history.rows == whole.history.rows,
-        "weights": all(torch.equal(v, weights[n]) for n, v in whole.model.state_dict().items()),
+        "weights": all(torch.equal(v, weights[n]) for n, v in weights_of(whole).items()),
+    }
+
+
+def round_trip() -> dict[str, bool]:
+    """Whether tensors split in any way, deep in a state, are put together and split as before."""
+    mesh = init_device_mesh("cpu", (2,))
+    rank = dist.get_rank()
+    full = torch.arange(15.0).reshape(3, 5)
+    ways = [Shard(0), Shard(1), Replicate()]
+    split = [distribute_tensor(full, mesh, [way], src_data_rank=None) for way in ways]
+    there = shards.whole({"a": [1, ("b", split)], 2: full}, keep=rank == 0)
+    message = [there]
+    dist.broadcast_object_list(message)  # what the first process wrote, read by all
+    back = shards.split(message[0], mesh)
+    again = back["a"][1][1]
+    return {
+        "only the first process keeps it": [p["whole"] is None for p in there["a"][1][1]]
+        == [rank == 1] * 3,
+        "the rest as it is": back["a"][:1] == [1] and torch.equal(back[2], full),
+        "placements": [a.placements for a in again] == [b.placements for b in split],
+        "values": all(
+            torch.equal(a.to_local(), b.to_local()) for a, b in zip(again, split, strict=True)
+        ),
     }
 
 
@@ -120,8 +153,9 @@ def main(folder: Path) -> None:
         report["predicted"] = len(y_hat)
         report["shown"] = learn.progress
         (folder / f"{kind}-{rank}.json").write_text(json.dumps(report))
-    found = go_on(folder / "broken")
-    (folder / f"broken-{rank}.json").write_text(json.dumps(found))
+        found = go_on(kind, folder / f"{kind}-broken")
+        (folder / f"{kind}-broken-{rank}.json").write_text(json.dumps(found))
+    (folder / f"round_trip-{rank}.json").write_text(json.dumps(round_trip()))
 
 
 if __name__ == "__main__":
