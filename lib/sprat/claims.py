@@ -1,10 +1,19 @@
 """Claims: statements of the prose that the run checks, and values that the prose quotes.
 
-``claim`` shows a tick when its condition holds and fails the chapter when it does not. ``record``
-keeps values by name. Both leave a machine-readable record in the notebook's output, which is where
-the book's numbers, its list of claims and its tests come from:
+``claim`` shows a tick when its statement holds and fails the chapter when it does not. A statement
+about a number is given the number and its limit, so that a page can tell how far the number is from
+failing; a plain yes or no is given the condition alone:
 
-- ``application/vnd.sprat.claim+json``: ``{"text", "held", "value", "name"}``
+    sp.claim("nine in ten are right", accuracy, above=0.9)
+    sp.claim("the loss is that of a blind guess", loss, near=(math.log(10), 0.15))
+    sp.claim("the loaded model gives the same answers", answers == before)
+
+``record`` keeps values by name. Both leave a machine-readable record in the notebook's output,
+which is where the book's numbers, its list of claims and its tests come from:
+
+- ``application/vnd.sprat.claim+json``: ``{"text", "held", "value", "name", "limits"}``; a limit is
+  ``{"sign", "number", "within"}``, where the sign is ``>``, ``<``, ``=`` or ``≈`` (up to `within`),
+  and a yes or no has none
 - ``application/vnd.sprat.record+json``: ``{"values": {name: value}}``
 """
 
@@ -12,6 +21,7 @@ import html
 import json
 import math
 import sys
+from collections.abc import Sequence
 from typing import Any, SupportsFloat
 
 from sprat.errors import ClaimFailed
@@ -21,39 +31,116 @@ RECORD = "application/vnd.sprat.record+json"
 
 
 def claim(
-    text: str, condition: Any, *, value: SupportsFloat | None = None, name: str | None = None
+    text: str,
+    fact: Any,
+    *,
+    above: SupportsFloat | None = None,
+    below: SupportsFloat | None = None,
+    near: tuple[SupportsFloat, SupportsFloat] | None = None,
+    exactly: SupportsFloat | None = None,
+    value: SupportsFloat | None = None,
+    name: str | None = None,
 ) -> None:
     """State something about this run, and fail if it is not so.
 
     Args:
         text: the statement, as the reader sees it.
-        condition: whether it holds; anything that ``bool`` takes.
-        value: the number that it rests on, shown beside it and kept over runs.
+        fact: the number that the statement is about, where a limit is given; without a limit
+            whether it holds, anything that ``bool`` takes.
+        above: the number must be greater than this; together with `below` it lies between them.
+        below: the number must be less than this.
+        near: a target and a tolerance; the number may differ from the target by the tolerance.
+        exactly: the number must be this one.
+        value: a number shown beside a yes or no, and kept over runs; with a limit it is `fact`.
         name: also keep the value under this name, for the prose to quote.
 
     Raises:
-        ClaimFailed: the condition is false.
+        ClaimFailed: it is not so, the number is not finite, or what is given can't be judged.
     """
-    held = bool(condition)
-    number = None if value is None else _plain(value)
+    limits = _limits(above=above, below=below, near=near, exactly=exactly)
+    if limits:
+        if value is not None:
+            raise ClaimFailed(
+                f"The claim {text!r} has a limit and a value.",
+                fix="give the number as the second argument, and no value",
+            )
+        value = number = _measured(fact, text)
+        held = all(_keeps(number, limit) for limit in limits)
+    else:
+        held = bool(fact)
+        number = None if value is None else _plain(value)
     shown = "" if number is None else f" ({_text(number)})"
     mark = "✓" if held else "✗"
     verdict = "held" if held else "failed"
     show_record(
         CLAIM,
-        {"text": text, "held": held, "value": number, "name": name},
+        {"text": text, "held": held, "value": number, "name": name, "limits": limits},
         plain=f"{mark} {text}{shown}",
         markup=f'<p class="sprat-claim sprat-claim-{verdict}">'
         f'<span role="img" aria-label="{verdict}">{mark}</span> {html.escape(text)}'
         f'<span class="sprat-claim-value">{html.escape(shown)}</span></p>',
     )
     if not held:
+        must = f"; it must be {' and '.join(map(_in_words, limits))}" if limits else ""
         raise ClaimFailed(
-            f"The claim does not hold in this run: {text}{shown}.",
+            f"The claim does not hold in this run: {text}{shown}{must}.",
             fix="find out why before you change the words: a claim is there to be believed",
         )
     if name is not None and number is not None:
         record(**{name: number})
+
+
+def _limits(
+    *,
+    above: SupportsFloat | None,
+    below: SupportsFloat | None,
+    near: Sequence[SupportsFloat] | None,
+    exactly: SupportsFloat | None,
+) -> list[dict[str, Any]]:
+    """The limits as they stand in the record; `near` and `exactly` each go alone."""
+    if sum([above is not None or below is not None, near is not None, exactly is not None]) > 1:
+        raise ClaimFailed(
+            "A claim has limits of more than one kind.",
+            fix="give above, below or both; or near; or exactly",
+        )
+    if near is not None:
+        if not isinstance(near, Sequence) or len(near) != 2 or not _plain(near[1]) > 0:
+            raise ClaimFailed(
+                f"near is {near!r}.", fix="give a target and a tolerance above 0: near=(1.0, 0.1)"
+            )
+        return [{"sign": "≈", "number": _plain(near[0]), "within": _plain(near[1])}]
+    signs = {">": above, "<": below, "=": exactly}
+    return [
+        {"sign": sign, "number": _plain(number), "within": 0}
+        for sign, number in signs.items()
+        if number is not None
+    ]
+
+
+def _keeps(number: float, limit: dict[str, Any]) -> bool:
+    """Whether a number keeps one limit."""
+    bound = limit["number"]
+    return {
+        ">": number > bound,
+        "<": number < bound,
+        "=": number == bound,
+        "≈": abs(number - bound) <= limit["within"],
+    }[limit["sign"]]
+
+
+def _in_words(limit: dict[str, Any]) -> str:
+    within = f" ± {_text(limit['within'])}" if limit["within"] else ""
+    return f"{limit['sign']} {_text(limit['number'])}{within}"
+
+
+def _measured(fact: Any, text: str) -> int | float:
+    """The number that a limit is about; a truth value would pass for 0 or 1."""
+    if isinstance(fact, bool) or str(getattr(fact, "dtype", "")).endswith("bool"):
+        raise ClaimFailed(
+            f"The claim {text!r} has a limit, but it is given a yes or no.",
+            fix="give the number itself: claim(text, accuracy, above=0.9)",
+        )
+    return _plain(fact)
 
 
 def record(**values: Any) -> None:
@@ -69,12 +156,18 @@ def record(**values: Any) -> None:
     show_record(RECORD, {"values": kept}, plain=f"recorded {plain}")
 
 
-def _plain(value: SupportsFloat) -> int | float:
+def _plain(value: Any) -> int | float:
     """A number that JSON can hold; what is not finite has no place in a statement."""
-    number = value.item() if hasattr(value, "item") else value
-    if isinstance(number, (bool, int)):
-        return int(number)
-    number = float(number)
+    try:
+        number = value.item() if hasattr(value, "item") else value
+        if isinstance(number, (bool, int)):
+            return int(number)
+        number = float(number)
+    except (TypeError, ValueError, RuntimeError):
+        raise ClaimFailed(
+            f"The value is no number but a {type(value).__name__}.",
+            fix="give one number: for a tensor its mean, its largest gap, or one element",
+        ) from None
     if not math.isfinite(number):
         raise ClaimFailed(f"The value is {number}.", fix="claim and record only finite numbers")
     return number

@@ -34,12 +34,22 @@ _REMEMBERED = 200  # runs of one chapter
 
 @dataclass(frozen=True)
 class Claim:
-    """One checked statement of a chapter."""
+    """One checked statement of a chapter.
+
+    A limit has ``sign`` (``>``, ``<``, ``=`` or ``≈``), ``number`` and ``within``; a claim without
+    any is a yes or no, or was made in a form that tells no limit.
+    """
 
     text: str
     held: bool
     value: float | None = None
     name: str | None = None
+    limits: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Claim:
+        """A claim from what JSON made of it; an old one has no limits."""
+        return cls(**{**fields, "limits": tuple(fields.get("limits", ()))})
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,7 @@ class Run:
         return cls(
             **{
                 **fields,
-                "claims": tuple(Claim(**claim) for claim in fields["claims"]),
+                "claims": tuple(Claim.from_dict(claim) for claim in fields["claims"]),
                 "cells": tuple(CellTime(**cell) for cell in fields["cells"]),
             }
         )
@@ -180,7 +190,7 @@ def history(course: Course, profile: str, slug: str) -> list[Moment]:
     for line in lines:
         with contextlib.suppress(ValueError, TypeError, KeyError):
             fields = json.loads(line)
-            fields["claims"] = tuple(Claim(**claim) for claim in fields["claims"])
+            fields["claims"] = tuple(Claim.from_dict(claim) for claim in fields["claims"])
             moments.append(Moment(**fields))
     return moments
 
@@ -193,6 +203,7 @@ def collect_claims(outputs: Iterable[Mapping[str, Any]]) -> tuple[Claim, ...]:
             held=bool(data.get("held")),
             value=data.get("value"),
             name=data.get("name"),
+            limits=tuple(data.get("limits") or ()),
         )
         for data in _displayed(outputs, CLAIM)
     )

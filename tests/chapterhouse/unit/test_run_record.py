@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -43,6 +44,21 @@ def test_a_moment_says_when_and_what(course) -> None:
     assert moment.cells == {"code-0": 0.25}
     assert moment.claims == (Claim("it learns", True, 0.5),)
     assert (moment.status, moment.key, moment.wall_s) == ("ran", "k", 1.5)
+
+
+def test_a_claim_keeps_its_limits_and_an_old_one_has_none(course) -> None:
+    limit = {"sign": ">", "number": 0.4, "within": 0}
+    run = replace(a_run(), claims=(Claim("it learns", True, 0.5, limits=(limit,)),))
+    remember(run, course, now=NOON)
+    path = history_path(course, "fast", "01_one")
+    old = json.loads(path.read_text())
+    del old["claims"][0]["limits"]
+    path.write_text(path.read_text() + json.dumps(old) + "\n")
+    first, second = history(course, "fast", "01_one")
+    assert first.claims == run.claims
+    assert second.claims == (Claim("it learns", True, 0.5),)
+    (shown,) = record.collect_claims([{"data": {record.CLAIM: {"text": "a", "limits": [limit]}}}])
+    assert shown.limits == (limit,)
 
 
 def test_the_newest_is_last_and_the_oldest_are_forgotten(course, monkeypatch) -> None:

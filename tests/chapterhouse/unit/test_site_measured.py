@@ -130,6 +130,37 @@ def test_the_page_has_value_limit_margin_and_history_of_each_claim(tmp_path):
     assert "\n\n<td" not in page
 
 
+@pytest.mark.parametrize(
+    ("value", "limits", "cells"),
+    [
+        (0.9, [(">", 0.8, 0)], "<td>&gt; 0.8</td><td>0.1 (12%)</td>"),
+        (0.9, [(">", 0.5, 0), ("<", 1, 0)], "<td>&gt; 0.5 and &lt; 1</td><td>0.1 (10%)</td>"),
+        (2.5, [("≈", 2.0, 1.0)], "<td>2 ± 1</td><td>0.5 (50%)</td>"),
+        (0.25, [(">", 0, 0)], "<td>&gt; 0</td><td>0.25</td>"),
+        (642, [("=", 642, 0)], "<td>= 642</td><td>exact</td>"),
+        (641, [("=", 642, 0)], "<td>= 642</td><td>-1</td>"),
+        (0.5, [], '<td colspan="2">yes or no</td>'),
+        (None, [], '<td colspan="2">yes or no</td>'),
+    ],
+)
+def test_a_recorded_limit_has_its_margin_and_a_yes_or_no_says_so(tmp_path, value, limits, cells):
+    course, run = chapter(tmp_path)
+    stated = [dict(zip(("sign", "number", "within"), limit, strict=True)) for limit in limits]
+    claim = {"text": "a claim", "held": True, "value": value, "name": None, "limits": stated}
+    run = replace(run, claims=(claim, run.claims[1]))
+    page = measured.expand("claims-page", course, [run], page="book/claims")
+    assert cells in page.split("a claim</a></td>")[1].split("</tr>")[0]
+    assert '<td colspan="2">yes or no</td>' in page.split("plain</a></td>")[1]
+
+
+def test_a_recorded_limit_goes_before_the_one_in_the_code(tmp_path):
+    course, run = chapter(tmp_path)
+    limits = [{"sign": ">", "number": 0.5, "within": 0}]
+    run = replace(run, claims=({**run.claims[0], "limits": limits}, run.claims[1]))
+    page = measured.expand("claims-page", course, [run], page="book/claims")
+    assert "<td>&gt; 0.5</td><td>0.4 (80%)</td>" in page
+
+
 def test_a_link_leads_to_the_very_claim_where_it_shows_itself(tmp_path):
     course, run = chapter(tmp_path)
     measured.mark_claims(run.notebook)

@@ -72,7 +72,8 @@ def _section(course: Course, run: Executed, *, page: str) -> str:
         place = f"{address}#claim-{number}" if own else f"{address}#claims"
         name = f"{run.slug.replace('_', '-')}-{number}"
         points = past.get(identity, [])
-        rows.append(_row(claim, points, bounds.get(identity[0], ()), place=place, name=name))
+        limits = margins.recorded(claim) or bounds.get(identity[0], ())
+        rows.append(_row(claim, points, limits, place=place, name=name))
     heading = title(run)
     return (
         f"## {heading}\n\n"
@@ -91,31 +92,32 @@ def _row(
     value = claim.get("value")
     limit = None if value is None else margins.nearest(limits, value)
     shown = "" if value is None else drawing.number(value)
-    stated = " and ".join(f"{bound.sign} {drawing.number(bound.number)}" for bound in limits)
     plot = ""
     if points:
         number = limit.number if limit is not None else None
         plot = drawing.sparkline(points, title=text, name=name, limit=number)
-    cells = [shown, escape(stated if limit else ""), _margin(limit, value), plot]
     return (
         f'<tr><td><span class="{css}">{words}</span></td>'
         f'<td><a href="{escape(place)}">{escape(text)}</a></td>'
-        + "".join(f"<td>{cell}</td>" for cell in cells)
-        + "</tr>"
+        f"<td>{shown}</td>{_margin(limits, limit, value)}<td>{plot}</td></tr>"
     )
 
 
-def _margin(limit: Limit | None, value: float | None) -> str:
-    """How far the value is from its limit, and in hundredths of the limit."""
+def _margin(limits: Sequence[Limit], limit: Limit | None, value: float | None) -> str:
+    """The cells of limit and margin: how far the value is from failing, and which part that is."""
     if limit is None or value is None:
-        return ""
-    margin = limit.margin(value)
-    part = f" ({margin / abs(limit.number):.0%})" if limit.number else ""
-    return f"{margin:.3g}{part}"
+        return '<td colspan="2">yes or no</td>'
+    stated = escape(" and ".join(map(str, limits)))
+    margin, part = limit.margin(value), limit.part(value)
+    if limit.sign == "=":
+        told = "exact" if margin == 0 else f"{margin:.3g}"
+    else:
+        told = f"{margin:.3g}" + ("" if part is None else f" ({part:.0%})")
+    return f"<td>{stated}</td><td>{told}</td>"
 
 
 def _limits(run: Executed) -> dict[str, tuple[Limit, ...]]:
-    """The limits of every claim whose text stands once in the notebook, by text."""
+    """The limits that code alone tells, of every claim whose text stands once, by text."""
     found: dict[str, tuple[Limit, ...]] = {}
     texts = [str(claim.get("text", "")) for claim in run.claims]
     for cell in run.source.cells:

@@ -1,8 +1,9 @@
-"""How far a claim is from failing, read from the code that made it.
+"""How far a claim is from failing: by the limits that it recorded, or those read from its code.
 
-``claim("…", accuracy > 0.85, value=accuracy)`` compares the very expression that it shows with a
-number that is written out, so 0.85 is its limit. Only this is taken for one: where the number is
-computed, or something else is compared, or one of several conditions would do, none is told.
+``claim("…", accuracy, above=0.85)`` records its limit. ``claim("…", accuracy > 0.85,
+value=accuracy)`` records none, but it compares the very expression that it shows with a number that
+is written out, so 0.85 is its limit. Only this is taken for one: where the number is computed, or
+something else is compared, or one of several conditions would do, none is told.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import ast
 import math
 import operator
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from chapterhouse.site.measured import drawing
 
 _FLIPPED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
 _SIGN = {ast.Lt: "<", ast.LtE: "≤", ast.Gt: ">", ast.GtE: "≥"}
@@ -26,14 +30,39 @@ _ARITHMETIC = {
 
 @dataclass(frozen=True)
 class Limit:
-    """One bound on a claim's value: ``>``, ``≥``, ``<`` or ``≤``, and the number."""
+    """One bound on a claim's value: ``>``, ``≥``, ``<``, ``≤`` or ``=`` a number.
+
+    With the sign ``≈`` the value may differ from the number by `within`.
+    """
 
     sign: str
     number: float
+    within: float = 0.0
 
     def margin(self, value: float) -> float:
         """How far inside the bound the value lies; negative outside."""
+        if self.sign in ("≈", "="):
+            return self.within - abs(value - self.number)
         return value - self.number if self.sign in (">", "≥") else self.number - value
+
+    def part(self, value: float) -> float | None:
+        """The margin as a part of the tolerance, or of the limit where that is the only measure."""
+        whole = self.within if self.sign == "≈" else abs(self.number)
+        return self.margin(value) / whole if whole else None
+
+    def __str__(self) -> str:
+        number = drawing.number(self.number)
+        if self.sign == "≈":
+            return f"{number} ± {drawing.number(self.within)}"
+        return f"{self.sign} {number}"
+
+
+def recorded(claim: Mapping[str, Any]) -> tuple[Limit, ...]:
+    """The limits that stand in a claim's record; nothing for one made without."""
+    return tuple(
+        Limit(str(limit["sign"]), float(limit["number"]), float(limit.get("within", 0)))
+        for limit in claim.get("limits") or ()
+    )
 
 
 def nearest(limits: Iterable[Limit], value: float) -> Limit | None:
