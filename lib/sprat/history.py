@@ -11,6 +11,10 @@ from sprat.tables import Table
 class History:
     """What `Learner.fit` leaves behind; it grows when training goes on.
 
+    Epochs are counted from 0 over all fits of a learner, so that ``epoch`` rises along the rows: a
+    plot over it shows fits one after the other, as `plot` does over steps, and the loggers and the
+    best models of a `Checkpoint` count alike. (A `Learner` counts the epochs of one fit.)
+
     Args:
         rows: one dict an epoch: ``epoch``, ``train_loss``, ``valid_loss``, each metric by name,
             and whatever numbers the phases named, as ``<phase>_<name>``.

@@ -67,7 +67,7 @@ class Recorder(Callback):
 
     def epoch_begin(self, learn: "Learner") -> None:
         """Start a row."""
-        self.row: dict[str, float] = {"epoch": learn.epoch}
+        self.row: dict[str, float] = {"epoch": len(learn.history)}  # counts on from fit to fit
 
     def phase_begin(self, learn: "Learner") -> None:
         """Forget the means of the phase before."""
@@ -124,7 +124,7 @@ class Recorder(Callback):
             losses = read.get("loss", [])
             learn.history.losses.extend(losses)
             learn.history.lrs.extend(self.lrs)
-            _refuse_infinite(losses, name, learn.epoch)
+            _refuse_infinite(losses, name, len(learn.history))
 
     def epoch_end(self, learn: "Learner") -> None:
         """Add the row to the history."""

@@ -1,5 +1,7 @@
 """The history, and what training shows in a terminal, a notebook and a log."""
 
+from pathlib import Path
+
 import pytest
 
 import sprat as sp
@@ -14,6 +16,21 @@ def test_columns(learn: sp.Learner) -> None:
     assert len(history.losses) == len(history.lrs) == 3 * learn.steps_per_epoch
     assert history.last("accuracy") == history["accuracy"][-1]
     assert list(history.rows[0]) == ["epoch", "train_loss", "valid_loss", "accuracy"]
+
+
+def test_epochs_are_counted_over_all_fits(learn: sp.Learner, tmp_path: Path) -> None:
+    """In the history, in its table, in a log, and in the names of the best models."""
+    learn.fit(2)
+    keep = [sp.loggers.CSV(tmp_path / "log.csv"), sp.Checkpoint(tmp_path, best=9)]
+    learn.fit(2, callbacks=keep)
+    learn.resume(tmp_path)
+    learn.fit(2)  # done already
+    learn.fit(1)
+    assert learn.history["epoch"] == [0, 1, 2, 3, 4]
+    assert [line.split()[0] for line in repr(learn.history).splitlines()[2:]] == list("01234")
+    lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch", "0", "1", "2", "3"]
+    assert {path.name for path in (tmp_path / "best").iterdir()} == {"epoch-002", "epoch-003"}
 
 
 def test_unknown_columns_name_the_known_ones(learn: sp.Learner) -> None:
