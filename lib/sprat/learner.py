@@ -120,9 +120,9 @@ class Learner:
         self.progress = progress and (self.group is None or self.group.first)
         self.history = History()
         self.epoch, self.epochs, self.step = 0, 0, 0
-        self.batch = Batch(None)
-        self.state: State = {}
+        self.batch, self.state = Batch(None), State()
         self.descend: optim.Descend = optim.descend
+        self.cleared = False  # whether no weight has a gradient, so that none need be dropped
         self.moves = 0  # how often an optimiser has moved its weights
         self.part = 0  # which fit of several it is, where one method makes several
         self.resumed: Resumed | None = None
@@ -181,6 +181,7 @@ class Learner:
                 self.step, self.batch = step, self.encode(raw)
                 try:
                     self.emit("step_begin")
+                    optim.make_room(self)
                     self.state = phase.step(self, self.batch)
                     self.emit("step_end")
                 except Cancel as cancel:

@@ -33,11 +33,29 @@ def descend(learn: "Learner", loss: Tensor, optimizer: torch.optim.Optimizer) ->
         loss: a tensor with no axes.
         optimizer: what moves its weights.
     """
-    optimizer.zero_grad(set_to_none=True)
+    if not learn.cleared:  # the second move in one step, or a step outside of a fit
+        optimizer.zero_grad(set_to_none=True)
+    learn.cleared = False
     if learn.scaler.is_enabled():
         loss = learn.scaler.scale(loss)
     loss.backward()
     move(learn, optimizer)
+
+
+def make_room(learn: "Learner") -> None:
+    """Drop what the step before left, outputs and gradients, so that this one can use its memory.
+
+    Dropped before the forward pass, the gradients cost a small model some 10 µs a step less than
+    dropped after it, and none of them is in memory while the outputs are.
+    """
+    learn.state = {}
+    # Another way to descend knows itself how long it needs them.
+    if learn.phase.trains and learn.descend is descend:
+        for optimizer in learn.optimizers.values():
+            for group in optimizer.param_groups:
+                for weight in group["params"]:
+                    weight.grad = None
+        learn.cleared = True
 
 
 def move(learn: "Learner", optimizer: torch.optim.Optimizer) -> None:

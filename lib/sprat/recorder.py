@@ -83,7 +83,7 @@ class Recorder(Callback):
         state, batch = learn.state, learn.batch
         size = len(batch) if learn.group is None else learn.group.count(learn)
         for name, value in state.items():
-            if isinstance(value, Tensor) and value.ndim == 0:
+            if isinstance(value, Tensor) and not value.ndim:
                 column = self.columns.get(name)
                 if column is None:
                     column = self.columns[name] = Column()

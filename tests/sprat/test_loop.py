@@ -152,6 +152,41 @@ def test_clipping_happens_between_backward_and_step(pictures: sp.Data) -> None:
     assert free.history.losses != expected  # so the clipping above did something
 
 
+class TwiceAStep(sp.TrainPhase):
+    """Moves the weights twice with one batch, and notes which had a gradient in the forward."""
+
+    def __init__(self) -> None:
+        self.had: list[bool] = []
+
+    def step(self, learn: sp.Learner, batch: sp.Batch) -> dict[str, Any]:
+        for _ in range(2):
+            self.had.append(any(p.grad is not None for p in learn.model.parameters()))
+            loss = learn.loss(learn.model(batch.x), batch.y)
+            state = learn.update(loss=loss)
+        return state
+
+
+def test_gradients_go_before_the_forward_and_are_never_added_up(
+    pictures: sp.Data, task: sp.Task
+) -> None:
+    phase, model = TwiceAStep(), network()
+    learn = sp.Learner(
+        task, pictures[:64], model=model, phases=[phase], optimizer=torch.optim.SGD, lr=0.1,
+        batch_size=32, device="cpu", progress=False, generator=torch.Generator().manual_seed(1),
+    )  # fmt: skip
+    learn.fit(1)
+    assert phase.had == [False, True, False, True]
+    assert all(p.grad is not None for p in model.parameters()), "a look at them is still possible"
+
+    twin = network()
+    loader = sp.Loader(pictures[:64], 32, shuffle=True, generator=torch.Generator().manual_seed(1))
+    twice = [batch for batch in loader for _ in range(2)]
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
+    plain_loop(twin, twice, optimizer, epochs=1, encode=lambda x: task.encode(sp.Batch(x, None)).x)
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+
+
 def test_two_fits_continue_one_another(learn: sp.Learner) -> None:
     learn.fit(1)
     learn.fit(2)
