@@ -97,36 +97,53 @@ def save_onnx(
     ort = _runtime()
     network, task = _parts(model)
     inputs = _inputs(model, task, example, encode=encode, generator=generator)
+    wrapped = _Encoded(network, task if encode else None, len(inputs))
     target = Path(path)
-    temporary = _temporary(target)
-    modes = [(module, module.training) for module in network.modules()]
-    wrapped = _Encoded(network, task if encode else None, len(inputs)).eval()
-    try:
+    with _evaluating(wrapped), _naming(network, target), _beside(target) as temporary:
         _export(wrapped, inputs, temporary)
         _annotate(temporary, _metadata(network, task, encode=encode))
         session = ort.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
         largest = _compare(session, wrapped, inputs, tolerance)
         size = temporary.stat().st_size
         temporary.replace(target)
+    described = [{p.name: f"{p.type} {p.shape}" for p in put} for put in _puts(session)]
+    return OnnxFile(target, described[0], described[1], largest, size)
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """In evaluation mode; afterwards each part in the mode that it was in."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+@contextmanager
+def _naming(network: nn.Module, target: Path) -> Iterator[None]:
+    """What the exporter and the runtime raise, which is whatever they meet, as one of our errors.
+
+    Raises:
+        ExportError: the model can't be exported, or the file not written.
+    """
+    try:
+        yield
     except SpratError:
         raise
     except OSError as error:
         raise ExportError(
             f"The model can't be saved as {target}: {error}.",
-            fix="choose a path that can be written and has room",
+            fix="choose a path in a folder that exists, can be written and has room",
         ) from None
-    except Exception as error:  # the exporter and the runtime raise whatever they meet
+    except Exception as error:
         raise ExportError(
             f"{type(network).__name__} can't be exported: {_first_line(error)}",
             fix="write x.shape[0] instead of len(x) in forward, avoid control flow that depends on "
             "values, and pass example= with the shapes that the model is made for",
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-        for module, mode in modes:
-            module.training = mode
-    described = [{p.name: f"{p.type} {p.shape}" for p in put} for put in _puts(session)]
-    return OnnxFile(target, described[0], described[1], largest, size)
 
 
 def _runtime() -> Any:
@@ -194,16 +211,15 @@ def _inputs(
     return tuple(part.to(device) for part in parts)
 
 
-def _temporary(target: Path) -> Path:
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".onnx")
-    except OSError as error:
-        raise ExportError(
-            f"The model can't be saved as {target}: {error}.",
-            fix="choose a path in a folder that exists and can be written",
-        ) from None
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A file to write first, in the same folder, of which nothing is left."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".onnx")
     os.close(handle)
-    return Path(name)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _export(wrapped: nn.Module, inputs: tuple[Tensor, ...], path: Path) -> None:

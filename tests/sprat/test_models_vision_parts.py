@@ -13,6 +13,7 @@ import sprat as sp
 from sprat.errors import SpratError, TaskError
 from sprat.models import bodies
 from sprat.models.ddpm import DDPMUNet
+from sprat.models.efficientnet import EfficientNetLite0, InvertedBottleneck, StochasticDepth
 from sprat.models.siamese import Siamese
 from sprat.models.unet import UNet, UNetEncoder, cut
 
@@ -124,6 +125,46 @@ def test_a_body_is_cut_where_it_halves() -> None:
     ]  # fmt: skip
 
 
+def test_the_rates_of_stochastic_depth_grow_evenly_and_bring_no_weights() -> None:
+    def rates(model: nn.Module) -> list[float]:
+        return [part.rate for part in model.modules() if isinstance(part, StochasticDepth)]
+
+    model, without = EfficientNetLite0(3, 4), EfficientNetLite0(3, 4, drop_connect=0)
+    assert rates(model) == pytest.approx([0.2 * i / 16 for i in range(16)])
+    assert rates(without) == [0] * 16
+    assert model.arguments["drop_connect"] == 0.2
+    without.load_state_dict(model.state_dict())
+    x = torch.rand(2, 3, 32, 32)
+    assert torch.equal(model.eval()(x), without.eval()(x))  # it is for training alone
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_stochastic_depth_drops_whole_samples_and_keeps_the_mean(dtype: torch.dtype) -> None:
+    depth, x = StochasticDepth(0.25), torch.rand(4000, 2, 3, 1).to(dtype) + 1
+    torch.manual_seed(3)
+    out = depth(x)
+    torch.manual_seed(3)
+    assert torch.equal(out, depth(x))
+    assert out.dtype == dtype
+    kept = out.flatten(1).any(1)
+    torch.testing.assert_close(out[kept], x[kept] / 0.75, rtol=1e-2, atol=0)
+    assert not out[~kept].any()
+    assert float((~kept).float().mean()) == pytest.approx(0.25, abs=0.03)  # over four sigma
+    assert depth.eval()(x) is x
+
+
+def test_a_dropped_sample_goes_past_the_block() -> None:
+    block = InvertedBottleneck(4, 4, kernel=3, stride=1, expand=2, drop=0.5)
+    x = torch.rand(64, 4, 5, 5, requires_grad=True)
+    out = block(x)
+    past = (out == x).flatten(1).all(1)
+    assert 12 < int(past.sum()) < 52
+    inner = block.project(block.depthwise(block.expand(x)))
+    torch.testing.assert_close(out[~past], (x + inner / 0.5)[~past])
+    narrower = InvertedBottleneck(4, 6, kernel=3, stride=1, expand=2, drop=0.99)
+    assert narrower(x).flatten(1).any(1).all()  # what has no skip cannot be left out
+
+
 class Plain(nn.Module):
     """A body of someone else's, whose layers run one after the other."""
 
@@ -229,6 +270,8 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
     (lambda: sp.models.ResNet(1, 2, stem="huge"), "no stem 'huge'"),
     (lambda: sp.models.ResNet.preset("resnet19", 3, 2), "no preset 'resnet19'"),
     (lambda: sp.models.XResNet(3, 0), "num_outputs=0"),
+    (lambda: EfficientNetLite0(3, 2, drop_connect=1), "drop_connect=1; a share from 0"),
+    (lambda: EfficientNetLite0(3, 2, dropout=-0.1), "dropout=-0.1; a share from 0"),
     (lambda: sp.models.XResNet.preset("resnet18", 3, 2), "no preset"),
     (lambda: bodies.check_lists(nn.ReLU(), length=2, size=28), "size=28; 2 numbers were"),
     (lambda: bodies.check_lists(nn.ReLU(), widths="16"), "widths='16'; a list of numbers"),

@@ -6,6 +6,10 @@ and wide each stage is was searched for: Tan and Le, "EfficientNet" (2019), tabl
 leaves out what phones compute badly: no squeeze-and-excitation, and ReLU6 for every nonlinearity
 (Liu, "Higher accuracy on vision models with EfficientNet-Lite", TensorFlow blog, 2020).
 
+While training, a block with a skip is left out now and then, for each picture by itself: stochastic
+depth (Huang et al., "Deep Networks with Stochastic Depth", 2016), with a rate that grows evenly
+from block to block up to 0.2 (Tan and Le, section 5: survival probability 0.8).
+
 ``pretrained=True`` loads the published ImageNet weights, tensor by tensor, by name. They expect
 224 × 224 pixels normalised as ``(x − 0.5) / 0.5``, which is `sprat.Normalize` with 0.5 and 0.5.
 """
@@ -92,6 +96,33 @@ def _layer(
     return nn.Sequential(*layers, *([nn.ReLU6()] if relu else []))
 
 
+class StochasticDepth(nn.Module):
+    """Set whole samples to zero while training, each by itself, and scale up the others.
+
+    So what comes out is on average what comes in. Random numbers come from where `torch.nn.Dropout`
+    has its own: the generator of the device.
+
+    Args:
+        rate: the share of samples, 0…1.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels height width"]:
+        """One draw a sample; in evaluation mode nothing."""
+        if not self.training or self.rate == 0:
+            return x
+        return x * F.dropout(x.new_ones(len(x), 1, 1, 1), self.rate)
+
+    def extra_repr(self) -> str:
+        """The rate."""
+        return f"rate={self.rate:g}"
+
+
 class InvertedBottleneck(nn.Module):
     """Widen, look around channel by channel, narrow; beside a skip where shapes allow one.
 
@@ -101,10 +132,18 @@ class InvertedBottleneck(nn.Module):
         kernel: side of the convolution that looks around.
         stride: 2 halves height and width.
         expand: how many times wider it is inside.
+        drop: the share of samples that, while training, only the skip sees.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, kernel: int, stride: int, expand: int
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        kernel: int,
+        stride: int,
+        expand: int,
+        drop: float = 0.0,
     ) -> None:
         super().__init__()
         inner = expand * in_channels
@@ -112,13 +151,33 @@ class InvertedBottleneck(nn.Module):
         self.depthwise = _layer(inner, inner, kernel, stride, groups=inner)
         self.project = _layer(inner, out_channels, 1, relu=False)
         self.adds = stride == 1 and in_channels == out_channels
+        self.depth = StochasticDepth(drop)
 
     def forward(
         self, x: Float[Tensor, "batch in_channels height width"]
     ) -> Float[Tensor, "batch out_channels height2 width2"]:
         """The narrow end has no nonlinearity: there is too little room to lose any of it."""
         h = self.project(self.depthwise(self.expand(x)))
-        return h + x if self.adds else h
+        return self.depth(h) + x if self.adds else h
+
+
+def _body(before: int, drop_connect: float) -> nn.Sequential:
+    """All blocks of all stages, for what has `before` channels."""
+    blocks: list[nn.Module] = []
+    total = sum(stage.depth for stage in STAGES)
+    for depth, kernel, stride, expand, width in STAGES:
+        for i in range(depth):
+            block = InvertedBottleneck(
+                before,
+                width,
+                kernel=kernel,
+                stride=stride if i == 0 else 1,
+                expand=expand,
+                drop=drop_connect * len(blocks) / total,
+            )
+            blocks.append(block)
+            before = width
+    return nn.Sequential(*blocks)
 
 
 class EfficientNetLite0(nn.Module):
@@ -128,6 +187,8 @@ class EfficientNetLite0(nn.Module):
         in_channels: channels of the picture.
         num_outputs: numbers that come out; 1000 for ImageNet's own classes.
         dropout: share of the last features that are set to zero while training.
+        drop_connect: share of the pictures for which a last block would be left out while training,
+            0…1; the rate of the i-th of n blocks is ``drop_connect · i / n``.
         pretrained: load the published weights: True fetches them once (`sprat.datasets`), a path
             names the file. With other than 1000 outputs the head is new. Grey pictures
             (``in_channels=1``) are seen as colour ones with three equal channels.
@@ -143,29 +204,29 @@ class EfficientNetLite0(nn.Module):
         num_outputs: int = NUM_CLASSES,
         *,
         dropout: float = 0.2,
+        drop_connect: float = 0.2,
         pretrained: bool | str | Path = False,
     ) -> None:
         super().__init__()
         check_counts(self, in_channels=in_channels, num_outputs=num_outputs)
+        for name, share in (("dropout", dropout), ("drop_connect", drop_connect)):
+            if not 0 <= share < 1:
+                raise TaskError(
+                    f"EfficientNetLite0 got {name}={share!r}; a share from 0 to below 1 was "
+                    "expected.",
+                    fix=f"give {name}=0.2, or 0 for none",
+                )
         # A saved model brings its own weights, so it is built again without the published ones.
         self.arguments: dict[str, Any] = {
             "in_channels": in_channels,
             "num_outputs": num_outputs,
             "dropout": dropout,
+            "drop_connect": drop_connect,
             "pretrained": False,
         }
         self.stem = _layer(in_channels, 32, 3, 2)
-        blocks, before = [], 32
-        for depth, kernel, stride, expand, width in STAGES:
-            for i in range(depth):
-                blocks.append(
-                    InvertedBottleneck(
-                        before, width, kernel=kernel, stride=stride if i == 0 else 1, expand=expand
-                    )
-                )
-                before = width
-        self.body = nn.Sequential(*blocks)
-        self.last = _layer(before, 1280, 1)
+        self.body = _body(32, drop_connect)
+        self.last = _layer(STAGES[-1].width, 1280, 1)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(1280, num_outputs)
         if pretrained is not False:
