@@ -96,6 +96,31 @@ def test_a_rule_is_kept_exactly_when_some_element_could_match(selectors: list[st
 def test_icons_are_found_however_they_are_written() -> None:
     css = '.a:before{content:"\\f0c9"}.b{--fa:"\\f002"}.c{content:"\uf185"}.d{content:"x"}'
     assert fonts.icon_characters(css) == {"\uf0c9", "\uf002", "\uf185"}
+    # The marks of boxes are named in one place and shown through a variable.
+    named = ':root{--pst-icon-bell:"\\f0f3"}.note::after{content:var(--pst-icon-bell)}'
+    assert fonts.icon_characters(named) == {"\uf0f3"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "marked"),
+    [
+        ("stream", "x" * pages.LONG_LINE, False),
+        ("stream", "x" * (pages.LONG_LINE + 1), True),
+        ("text_plain", "short\n" + "<span>&lt;</span>" * pages.LONG_LINE, False),
+        ("text_plain", "short\n" + "<span>&lt;</span>" * (pages.LONG_LINE + 1), True),
+        ("text_html", "x" * 999, False),
+    ],
+)
+def test_only_output_with_a_line_too_long_for_a_page_is_broken(
+    kind: str, text: str, marked: bool
+) -> None:
+    output = (
+        f'<div class="output {kind} highlight-myst-ansi notranslate"><div class="highlight">'
+        f"<pre><span></span>{text}\n</pre></div></div>"
+    )
+    html = pages.with_long_lines_continued(f"<article>{output}<p>{'y' * 999}</p></article>")
+    assert ('class="output long-lines ' in html) == marked
+    assert html.replace("long-lines ", "") == f"<article>{output}<p>{'y' * 999}</p></article>"
 
 
 PAGE = """\

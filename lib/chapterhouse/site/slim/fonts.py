@@ -10,7 +10,9 @@ from pathlib import Path
 
 from chapterhouse.errors import SiteError
 
-_CONTENT = re.compile(r"(?:content|--fa):\s*[\"']\\?([0-9a-fA-F]{4,6}|[\ue000-\uf8ff])[\"']")
+_CONTENT = re.compile(
+    r"(?:content|--fa|--pst-icon-[\w-]+):\s*[\"']\\?([0-9a-fA-F]{4,6}|[\ue000-\uf8ff])[\"']"
+)
 _FACE = re.compile(r"@font-face\{[^}]*\}")
 
 

@@ -15,6 +15,8 @@ from chapterhouse.site.mathematics import font_characters
 
 _SHEET = re.compile(r"[ \t]*<link\b[^>]*\brel=\"stylesheet\"[^>]*>\n?")
 _PRELOAD = re.compile(r"[ \t]*<link\b[^>]*\brel=\"preload\"[^>]*\bas=\"script\"[^>]*>\n?")
+# Sphinx writes one of its own when the site has an address.
+_CANONICAL = re.compile(r"[ \t]*<link rel=\"canonical\"[^>]*>\n?")
 _HREF = re.compile(r"\bhref=\"([^\"?]*)")
 _SCRIPT = re.compile(r"[ \t]*<script\b(?P<attributes>[^>]*)>(?P<body>.*?)</script>\n?", re.DOTALL)
 _SRC = re.compile(r"\bsrc=\"([^\"?]*)")
@@ -27,6 +29,13 @@ _SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
 # Roles that ARIA has withdrawn, or that promise list items where there are none.
 _ROLES = re.compile(r' role="doc-biblioentry"|(?<=<div) role="list"(?= class="citation-list")')
 _DESCRIPTION = 160
+_TEXT_OUTPUT = re.compile(
+    r"<div class=\"output (?P<classes>(?:text_plain|stream|error|traceback)\b[^\"]*)\""
+    r"(?P<rest>[^>]*><div class=\"highlight\"><pre\b[^>]*>(?P<text>.*?)</pre>)",
+    re.DOTALL,
+)
+#: Letters of a line of output up to which it keeps its shape. Beyond, no page has room for it.
+LONG_LINE = 110
 
 
 @dataclass
@@ -84,10 +93,11 @@ def read(path: str, html: str) -> Page:
     for i in (0, 2):  # what stands in the article is the author's
         parts[i] = _PRELOAD.sub("", _SHEET.sub(take_sheet, parts[i]))
         parts[i] = _SCRIPT.sub(take_script, parts[i])
+    parts[0] = _CANONICAL.sub("", parts[0])
     first, *_ = _VIEWPORT.findall(parts[0]) or [""]
     parts[0] = _VIEWPORT.sub("", parts[0])
     parts[0] = parts[0].replace('<meta charset="utf-8" />', f'<meta charset="utf-8">\n    {first}')
-    page.html = _mended("".join(parts))
+    page.html = with_long_lines_continued(_mended("".join(parts)))
     return page
 
 
@@ -157,6 +167,21 @@ def with_lazy_pictures(
     begin = max(page.html.find("<article"), 0)
     page.html = page.html[:begin] + _IMG.sub(change, page.html[begin:])
     # The theme's links to a full-size picture keep the original.
+
+
+def with_long_lines_continued(html: str) -> str:
+    """The page with marks on outputs that have a line for which no screen has room.
+
+    The style sheet breaks these lines; all others keep the columns that they were printed in.
+    """
+
+    def mark(match: re.Match[str]) -> str:
+        text = unescape(re.sub(r"<[^>]+>", "", match["text"]))
+        if max(map(len, text.splitlines()), default=0) <= LONG_LINE:
+            return match[0]
+        return f'<div class="output long-lines {match["classes"]}"{match["rest"]}'
+
+    return _TEXT_OUTPUT.sub(mark, html)
 
 
 def description(html: str) -> str:
