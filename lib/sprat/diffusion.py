@@ -164,6 +164,7 @@ def sample_ddim(
     return last
 
 
+@torch.no_grad()
 def denoise(
     model: NameNoise,
     schedule: NoiseSchedule,
