@@ -89,18 +89,25 @@ class Data:
         y: targets likewise, or None.
         classes: the names of the labels, where `y` holds label indices.
         name: what reports call it.
+        allow_missing: let classes be missing from it, and from parts of it: no `Learner` minds.
 
     Raises:
         DataError: there are no samples, or `x` and `y` differ in length.
     """
 
     def __init__(
-        self, x: Any, y: Any = None, *, classes: Sequence[str] | None = None, name: str = "data"
+        self,
+        x: Any,
+        y: Any = None,
+        *,
+        classes: Sequence[str] | None = None,
+        name: str = "data",
+        allow_missing: bool = False,
     ) -> None:
         self.x = as_column(x)
         self.y = None if y is None else as_column(y)
         self.classes = None if classes is None else tuple(classes)
-        self.name = name
+        self.name, self.allow_missing = name, allow_missing
         if self.y is not None and count(self.x) != count(self.y):
             raise DataError(
                 f"x has {count(self.x)} samples and y has {count(self.y)}.",
@@ -138,7 +145,7 @@ class Data:
         return self._with(*take(self, index))
 
     def _with(self, x: Any, y: Any) -> "Data":
-        return Data(x, y, classes=self.classes, name=self.name)
+        return Data(x, y, classes=self.classes, name=self.name, allow_missing=self.allow_missing)
 
     def map(self, function: Callable[[Any], Any]) -> "Data":
         """New data with `function` applied once to the whole column of inputs."""
@@ -192,7 +199,7 @@ class Data:
         stratify: bool = False,
         by_time: Any = None,
         by_group: Any = None,
-        allow_missing: bool = False,
+        allow_missing: bool | None = None,
         generator: torch.Generator | None = None,
     ) -> Splits:
         """Parts to train on and to validate on; at random, unless something else is asked for.
@@ -204,7 +211,7 @@ class Data:
                 together.
             by_group: whose each sample is, (N,): groups drawn at random are held out whole, of
                 about the number of samples asked for.
-            allow_missing: let a class be missing from a part.
+            allow_missing: let a class be missing from a part; by default as the data has it.
             generator: where the randomness comes from; torch's own by default.
 
         Raises:
@@ -234,9 +241,12 @@ class Data:
                 f"valid={valid} of {len(self):,} samples leaves one part empty.",
                 fix="give a share between 0 and 1, or a number below the number of samples",
             )
-        if not allow_missing:
+        parts = Splits(self[order[~held[order]]], self[order[held[order]]])
+        for part in parts:
+            part.allow_missing = self.allow_missing if allow_missing is None else allow_missing
+        if not parts.train.allow_missing:
             refuse_missing_classes(held, self.y, self.classes, fix)
-        return Splits(self[order[~held[order]]], self[order[held[order]]])
+        return parts
 
     def _targets(self) -> Tensor:
         if not isinstance(self.y, Tensor):
