@@ -27,6 +27,7 @@ from chapterhouse.site import (
     recorded,
     references,
     render,
+    search,
     settings,
     wheel,
 )
@@ -85,6 +86,7 @@ def assemble(
     source = colab.wheel_source(site, made, built.read_bytes())
     _notebooks(course, site, staged, rendered, source, folder)
     reading.dress(folder, site, chapters=course.chapters.name)
+    search.add(folder)
     slim(folder, site, course.build / "site" / "pictures")
     offline.add_sitemap(folder, site)
     return folder
@@ -166,9 +168,11 @@ def swap(folder: Path, published: Path) -> None:
         if published.exists():
             published.rename(old)
         folder.rename(published)
-    except OSError as error:
+    except BaseException as error:  # also an end that is asked for between the two
         if old.exists() and not published.exists():
             old.rename(published)
+        if not isinstance(error, OSError):
+            raise
         raise SiteError(
             f"The site could not be put in {published}: {error.strerror}.",
             fix="check who owns that folder",

@@ -10,6 +10,7 @@ anything of ours for its own.
 
 from __future__ import annotations
 
+import functools
 import gc
 import io
 import json
@@ -114,9 +115,19 @@ def _render(course: Course, staged: staging.Staged) -> list[str]:
     build_sphinx = import_module("jupyter_book.sphinx").build_sphinx
     from sphinx.builders.html import StandaloneHTMLBuilder
 
-    # The search index, the index of terms and the copies of styles are for a whole build to renew.
+    # The search index, the index of terms and the copies of styles are for a whole build to renew,
+    # and so are the pages whose contents name a changed one, which Sphinx would write as well.
     # This process ends with this page, so nobody else meets the changed class.
-    StandaloneHTMLBuilder.finish = lambda self: None  # type: ignore[method-assign]
+    wanted = [name.rpartition(".")[0] for name in staged.written]
+    write = StandaloneHTMLBuilder._write_serial
+    StandaloneHTMLBuilder._write_serial = (  # type: ignore[method-assign]
+        lambda self, docnames: write(self, [name for name in docnames if name in wanted])
+    )
+    StandaloneHTMLBuilder.copy_assets = lambda self: None  # type: ignore[method-assign]
+    StandaloneHTMLBuilder.index_page = lambda *_: None  # type: ignore[method-assign]
+    StandaloneHTMLBuilder.finish = (  # type: ignore[method-assign]
+        lambda self: self.copy_image_files()
+    )
     told, sys.stderr = sys.stderr, io.StringIO()
     try:
         build_sphinx(
@@ -163,10 +174,19 @@ def _put(course: Course, site: SiteSettings, name: str, published: Path) -> None
     nb.write_text(page.html, published / path)
 
 
-def main(root: str, profile: str) -> None:
-    """Wait for lines on stdin; for each, fork, refresh and answer with one line of JSON."""
+def _warm() -> None:
+    """Do once what each page would do again."""
     for name in _SLOW:
         import_module(name)
+    # Each style of citations is looked for dozens of times among all that is installed.
+    plugins = import_module("pybtex.plugin")
+    plugins._load_entry_point = functools.cache(plugins._load_entry_point)
+    plugins.find_plugin("pybtex.style.formatting", "plain")()
+
+
+def main(root: str, profile: str) -> None:
+    """Wait for lines on stdin; for each, fork, refresh and answer with one line of JSON."""
+    _warm()
     course = Course.find(Path(root))
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever is printed in between is no answer

@@ -1,159 +1,33 @@
 """A preview of the site on this machine, rebuilt when something changes.
 
-The server is the standard library's and listens on 127.0.0.1 only. Changes are found by looking at
-modification times, which works on every file system. Where only prose changed, the page is renewed
-by itself (`chapterhouse.site.quick`), and the whole build follows behind; it gives way to the next
-change. A rebuild runs in processes of its own, so that changed library code is really loaded; a
-build that fails is reported and the last good site stays. Pages that are open in a browser load
-themselves again: the server, and only it, adds the few lines that wait for its word.
+Changes are found by looking at modification times, which works on every file system. Where only
+prose changed, the page is renewed by itself (`chapterhouse.site.quick`), and the whole build
+follows behind; it gives way to the next change. A rebuild runs in processes of its own, so that
+changed library code is really loaded; a build that fails is reported, here and on the pages that
+are open, and the last good site stays. Pages load themselves again (`chapterhouse.site.server`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import gzip
-import io
-import re
 import subprocess
 import sys
-import threading
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from http import HTTPStatus
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
 from chapterhouse.site import quick
+from chapterhouse.site.server import News, start
 
-POLL_S = 0.2
-NEWS = "/_preview"
-_WAITING = f"""\
-<script>
-let built;
-new EventSource("{NEWS}").onmessage = (event) => {{
-  if (built !== undefined && built !== event.data) location.reload();
-  built = event.data;
-}};
-</script>
-</body>"""
-_HEARTBEAT_S = 10.0
-_COMPRESSED = re.compile(r"^(text/|application/(json|javascript|xml)|image/svg)")
-_TYPES = {".ipynb": "application/json", ".whl": "application/zip", ".js": "text/javascript"}
-
-
-class News:
-    """The number of renewals so far, for which any number of open pages wait."""
-
-    def __init__(self) -> None:
-        self._number = 0
-        self._changed = threading.Condition()
-
-    def tell(self) -> None:
-        """One more renewal: every page that waits is told."""
-        with self._changed:
-            self._number += 1
-            self._changed.notify_all()
-
-    def after(self, seen: int, timeout_s: float) -> int:
-        """The number, as soon as it isn't `seen` any more or the time is over."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._number != seen, timeout_s)
-            return self._number
-
-
-class _Handler(SimpleHTTPRequestHandler):
-    """Serves files without a log line for each, and never lets a browser keep an old one."""
-
-    extensions_map = {**SimpleHTTPRequestHandler.extensions_map, **_TYPES}  # noqa: RUF012
-
-    def __init__(self, *args: Any, news: News | None = None, **options: Any) -> None:
-        self._news = news
-        super().__init__(*args, **options)
-
-    def do_GET(self) -> None:
-        """A file, or, for a page that waits for renewals, a line for each of them."""
-        if self._news is None or self.path != NEWS:
-            super().do_GET()
-            return
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", "text/event-stream")
-        self.end_headers()
-        number = -1
-        # A page that is gone is noticed at the next line that is written to it.
-        with contextlib.suppress(ConnectionError):
-            while True:
-                number = self._news.after(number, _HEARTBEAT_S)
-                self.wfile.write(f"data: {number}\n\n".encode())
-                self.wfile.flush()
-
-    def _content(self, path: Path) -> bytes:
-        content = path.read_bytes()
-        if self._news is not None and path.suffix == ".html":
-            before, end, after = content.rpartition(b"</body>")
-            content = before + _WAITING.encode() + after if end else content
-        return content
-
-    def send_head(self) -> Any:
-        """Text goes out compressed, as it does from the hosts that sites live on."""
-        path = Path(self.translate_path(self.path))
-        kind = self.guess_type(path)
-        wanted = "gzip" in self.headers.get("Accept-Encoding", "")
-        if path.is_dir() and self.path.endswith("/"):
-            path /= "index.html"
-            kind = self.guess_type(path)
-        if not wanted or not path.is_file() or not _COMPRESSED.match(kind):
-            return super().send_head()
-        try:
-            content = gzip.compress(self._content(path), 6, mtime=0)
-        except OSError:
-            return super().send_head()  # which says what is wrong
-        self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Encoding", "gzip")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        return io.BytesIO(content)
-
-    def end_headers(self) -> None:
-        self.send_header("Cache-Control", "no-store")
-        super().end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the terminal shows builds."""
-
-
-class _Server(ThreadingHTTPServer):
-    """Keeps silent when a browser goes away in mid-answer, as it does when a reader clicks on."""
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-def start(folder: Path, port: int = 0, *, news: News | None = None) -> ThreadingHTTPServer:
-    """A server of `folder` that already answers, in a thread of its own; end it with `shutdown`.
-
-    Args:
-        folder: what to serve.
-        port: 0 takes a free one; the server's ``server_port`` says which.
-        news: pages load themselves again when it tells them; without, they are served as they are.
-
-    Raises:
-        SiteError: the port is taken.
-    """
-    handler = functools.partial(_Handler, directory=str(folder), news=news)
-    try:
-        server = _Server(("127.0.0.1", port), handler)
-    except (OSError, OverflowError) as error:
-        raise SiteError(
-            f"Port {port} cannot be used: {error}.", fix="choose another with --port, or use 0"
-        ) from None
-    threading.Thread(target=server.serve_forever, name="preview", daemon=True).start()
-    return server
+POLL_S = 0.1
+#: How long files must have stayed as they are: an editor may write one in two steps.
+SETTLED_S = 0.03
+_SETTLES = 50
+_STAYS = "the last good site stays; save a file to try again"
+_SHOWN_LINES = 40
 
 
 def watched(course: Course) -> Iterator[Path]:
@@ -180,14 +54,34 @@ def snapshot(course: Course) -> dict[Path, tuple[int, int]]:
     return found
 
 
+def _commands(course: Course, profile: str) -> list[list[str]]:
+    """What makes the whole site."""
+    command = [sys.executable, "-m", "chapterhouse.cli", "--course", str(course.root)]
+    return [[*command, step, "--profile", profile] for step in ("run", "site")]
+
+
+def rebuild(course: Course, *, profile: str, say: Callable[[str], None]) -> bool:
+    """Execute what changed and build the site; whether both went well."""
+    for command in _commands(course, profile):
+        if subprocess.run(command, check=False).returncode != 0:
+            say(_STAYS)
+            return False
+    return True
+
+
 class Rebuild:
-    """Execute what changed and build the site, behind the preview; a newer change ends it."""
+    """Execute what changed and build the site, behind the preview; a newer change ends it.
+
+    `fault` is what the step that failed has said.
+    """
 
     def __init__(self, course: Course, *, profile: str, say: Callable[[str], None]) -> None:
-        command = [sys.executable, "-m", "chapterhouse.cli", "--course", str(course.root)]
+        self.fault = ""
         self._say = say
-        self._steps = [[*command, step, "--profile", profile] for step in ("site", "run")]
+        self._steps = _commands(course, profile)[::-1]
         self._process: subprocess.Popen[bytes] | None = None
+        # What it says of a build that went well would only disturb the author.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
 
     def advance(self) -> bool | None:
         """Look after it without waiting: None while it goes on, then whether all went well."""
@@ -195,12 +89,18 @@ class Rebuild:
         if code is None:
             return None
         if code != 0:
-            self._say("the last good site stays; save a file to try again")
+            self._said.seek(0)
+            lines = self._said.read().decode(errors="replace").rstrip().splitlines()
+            self.fault = "\n".join(lines[-_SHOWN_LINES:])
+            self._say(f"{self.fault}\n{_STAYS}")
             return False
         if not self._steps:
             return True
-        # What it says of a build that changed nothing else would only disturb the author.
-        self._process = subprocess.Popen(self._steps.pop(), stdout=subprocess.DEVNULL)
+        self._said.seek(0)
+        self._said.truncate()
+        self._process = subprocess.Popen(
+            self._steps.pop(), stdout=self._said, stderr=subprocess.STDOUT
+        )
         return None
 
     def end(self) -> None:
@@ -208,16 +108,94 @@ class Rebuild:
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
             self._process.wait()
+        self._said.close()
 
 
-def rebuild(course: Course, *, profile: str, say: Callable[[str], None]) -> bool:
-    """Execute what changed and build the site; whether both went well."""
-    command = [sys.executable, "-m", "chapterhouse.cli", "--course", str(course.root)]
-    for step in (["run", "--profile", profile], ["site", "--profile", profile]):
-        if subprocess.run([*command, *step], check=False).returncode != 0:
-            say("the last good site stays; save a file to try again")
-            return False
-    return True
+class Preview:
+    """What looks for changes, and sees to it that open pages show them.
+
+    Args:
+        course: whose site it is.
+        profile: which runs to show.
+        say: is told what happens.
+        news: tells the pages.
+        helper: makes what renews single pages.
+        behind: makes the whole build that follows.
+    """
+
+    def __init__(
+        self,
+        course: Course,
+        *,
+        profile: str,
+        say: Callable[[str], None],
+        news: News,
+        helper: Callable[..., Any],
+        behind: Callable[..., Any],
+    ) -> None:
+        self._course, self._profile, self._say, self._news = course, profile, say, news
+        self._behind = behind
+        self._seen = snapshot(course)
+        self._pages = helper(course, profile)
+        self._follower: Any = None
+
+    def missed(self, before: dict[Path, tuple[int, int]]) -> None:
+        """What changed since an earlier look, such as during the first build, counts as new."""
+        self._seen = before
+
+    def look(self) -> None:
+        """Act on what changed since the last look, and look after the build behind."""
+        now = snapshot(self._course)
+        if now != self._seen:
+            now = self._settled(now)
+            changed, self._seen = _differ(self._seen, now), now
+            self._act(changed)
+        elif self._follower is not None and (good := self._follower.advance()) is not None:
+            ended, self._follower = self._follower, None
+            ended.end()
+            if good:
+                self._news.renewed()
+            else:
+                self._news.failed(ended.fault)
+
+    def close(self) -> None:
+        """End what goes on behind."""
+        if self._follower is not None:
+            self._follower.end()
+        self._pages.close()
+
+    def _settled(self, now: dict[Path, tuple[int, int]]) -> dict[Path, tuple[int, int]]:
+        """The files as they are when nobody has written any for a moment."""
+        for _ in range(_SETTLES):
+            time.sleep(SETTLED_S)
+            before, now = now, snapshot(self._course)
+            if now == before:
+                break
+        return now
+
+    def _act(self, changed: set[Path]) -> None:
+        names = sorted(str(path.relative_to(self._course.root)) for path in changed)
+        self._say(f"changed: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}")
+        if self._follower is not None:
+            self._follower.end()
+        if _only_prose(self._course, changed):
+            self._renew()
+        self._follower = self._behind(self._course, profile=self._profile, say=self._say)
+
+    def _renew(self) -> None:
+        """Renew single pages, and say what Sphinx holds against them."""
+        began = time.perf_counter()
+        answer = self._pages.refresh()
+        complaints = answer.get("complaints", ())
+        for complaint in complaints:
+            self._say(f"  {complaint}")
+        if "reason" in answer:
+            self._say(f"building the whole site: {answer['reason']}")
+            return
+        took_s = time.perf_counter() - began
+        pages = ", ".join(answer["pages"])
+        self._say(f"renewed in {took_s:.1f} s: {pages}; the whole site follows")
+        self._news.renewed("\n".join(complaints))
 
 
 def serve(
@@ -240,9 +218,9 @@ def serve(
         profile: which runs to show.
         watch: whether to look for changes; a first build is then made as well.
         say: is told what happens.
-        build: makes the whole site; the tests pass their own, as for the next two.
+        build: makes the whole site first; the tests pass their own, as for the next two.
         helper: makes what renews single pages.
-        behind: makes the whole build that follows.
+        behind: makes the whole build that follows a change.
         stop: is asked a few times a second.
 
     Raises:
@@ -250,44 +228,28 @@ def serve(
     """
     folder = course.build / "html"
     seen = snapshot(course)
-    if watch:
-        build(course, profile=profile, say=say)
+    good = not watch or build(course, profile=profile, say=say)
     if not (folder / "index.html").is_file():
         raise SiteError(f"{folder} holds no site.", fix="make book")
     news = News() if watch else None
     server = start(folder, port, news=news)
-    say(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)")
-    pages = helper(course, profile) if watch else None
-    follower = None
+    preview = None
     try:
+        if news is not None:
+            preview = Preview(
+                course, profile=profile, say=say, news=news, helper=helper, behind=behind
+            )
+            preview.missed(seen)
+            if not good:
+                news.failed("The site could not be built; the terminal says why.")
+        say(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)")
         while not stop():
             time.sleep(POLL_S)
-            if news is None or pages is None:
-                continue
-            now = snapshot(course)
-            if now != seen:
-                changed = _differ(seen, now)
-                names = sorted(str(path.relative_to(course.root)) for path in changed)
-                say(f"changed: {', '.join(names[:5])}{' …' if len(names) > 5 else ''}")
-                # What changes while building is seen at the next look.
-                seen = now
-                if follower is not None:
-                    follower.end()
-                    follower = None
-                if _only_prose(course, changed) and _renewed(pages, say):
-                    follower = behind(course, profile=profile, say=say)
-                else:
-                    build(course, profile=profile, say=say)
-                news.tell()
-            elif follower is not None and (ended := follower.advance()) is not None:
-                follower = None
-                if ended:
-                    news.tell()
+            if preview is not None:
+                preview.look()
     finally:
-        if follower is not None:
-            follower.end()
-        if pages is not None:
-            pages.close()
+        if preview is not None:
+            preview.close()
         server.shutdown()
         server.server_close()
 
@@ -299,20 +261,6 @@ def _only_prose(course: Course, changed: set[Path]) -> bool:
         path.suffix in kinds and path.is_relative_to(kinds[path.suffix]) and path.is_file()
         for path in changed
     ) and not any(path.is_relative_to(course.exercises) for path in changed)
-
-
-def _renewed(pages: Any, say: Callable[[str], None]) -> bool:
-    """Renew single pages, and say what Sphinx holds against them."""
-    began = time.perf_counter()
-    answer = pages.refresh()
-    for complaint in answer.get("complaints", ()):
-        say(f"  {complaint}")
-    if "reason" in answer:
-        say(f"building the whole site: {answer['reason']}")
-        return False
-    took_s = time.perf_counter() - began
-    say(f"renewed in {took_s:.1f} s: {', '.join(answer['pages'])}; the whole site follows")
-    return True
 
 
 def _differ(before: dict[Path, tuple[int, int]], after: dict[Path, tuple[int, int]]) -> set[Path]:
