@@ -30,6 +30,7 @@ Trust the ratios more than the seconds. `make bench` measures again and writes t
 """
 _TITLES = {
     "learner_overhead": "Training: what the learner adds",
+    "gpu_fashion": "Training on a GPU",
     "import_time": "Importing",
     "book": "Making the book",
     "execution": "Executing again after an edit",
@@ -132,6 +133,8 @@ def section(name: str, result: Mapping[str, Any]) -> str:
     ]
     versions = ", ".join(f"{p} {v}" for p, v in result.get("versions", {}).items())
     where = [result["date"], result["machine"], f"Python {result['python']}", versions]
+    if "device" in result:
+        where.insert(2, result["device"])
     if "load_average" in result:
         where.append(f"load average {result['load_average']}")
     if result.get("commit"):
