@@ -21,12 +21,12 @@ from typing import Any
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.notebook import write_text
-from chapterhouse.run import trace
+from chapterhouse.run import kernel, trace, variables
 from chapterhouse.run.plan import Plan
 from chapterhouse.run.record import Run
 from chapterhouse.run.trace import Hashes, Used
 
-FORMAT = 2  # raise it when normalising or assembling changes what a result looks like
+FORMAT = 3  # raise it when normalising or assembling changes what a result looks like
 _KEPT = 8  # results a chapter and profile: enough to go back and forth between a few branches
 _MATTERS = ("parameters", "raises-exception", "skip-execution")
 
@@ -121,9 +121,9 @@ def changes(plan: Plan, result: Result, hashes: Hashes) -> list[str]:
         for name, hash_ in getattr(result.used, kind).items():
             now = hashes.of(name)
             if now != hash_:
-                found.append(
-                    f"{name} {'changed' if now else 'is gone'}{_by_cells(plan, result, name)}"
-                )
+                became = "is gone" if not now else "changed" if hash_ else "appeared"
+                found.append(f"{name} {became}{_by_cells(plan, result, name)}")
+    found += _other_changes(plan, result, hashes)
     for name, value in trace.machine().items():
         before = result.machine.get(name, "")
         if before != value:
@@ -132,6 +132,24 @@ def changes(plan: Plan, result: Result, hashes: Hashes) -> list[str]:
         now = trace.version_of(name)
         if now != version:
             found.append(f"{name} {version} → {now or 'not installed'}")
+    return found
+
+
+def _other_changes(plan: Plan, result: Result, hashes: Hashes) -> list[str]:
+    """What differs of paths that were looked at, files elsewhere, and environment variables."""
+    found = []
+    for name, kind in result.used.looked.items():
+        now = hashes.kind(name)
+        if now != kind:
+            became = "is gone" if not now else f"is {now} now" if kind else "appeared"
+            found.append(f"{name} {became}{_by_cells(plan, result, name)}")
+    for path, before in result.used.outside.items():
+        if (now := trace.state(path)) != before:
+            found.append(f"{path} {'changed' if now else 'is gone'}")
+    given = kernel.environment(hashes.course, kernel.Room(Path(), Path()))
+    for name, became in variables.changes(result.used.variables, given):
+        cells = _by_cells(plan, result, f"${name}")
+        found.append(f"environment variable {name} {became}{cells}")
     return found
 
 

@@ -16,9 +16,11 @@ from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.run import kernel, normalise, trace
 from chapterhouse.run.failure import Failure, describe
+from chapterhouse.run.gather import Trace, read_report
 from chapterhouse.run.plan import Plan
 from chapterhouse.run.record import CellTime
-from chapterhouse.run.trace import Hashes, Used, read_report
+from chapterhouse.run.trace import Hashes, Used
+from chapterhouse.run.tracer import Tracer
 from chapterhouse.run.watch import Watch
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class Execution:
 
     `outputs` has one list for each code cell, in order, the injected one included; `injected` is
     that cell's source, if there is one; `users` maps a file that the chapter used, relative to the
-    course, to the ids of the cells that did; `machine` is where it ran, which may be another one;
+    course, to the ids of the cells that did; `unsure` says why the result may not be used again, if
+    so; `machine` is where it ran, which may be another one;
     `notice` tells something about the kernel.
     """
 
@@ -46,6 +49,7 @@ class Execution:
     cells: tuple[CellTime, ...] = ()
     used: Used = field(default_factory=Used)
     users: dict[str, list[str]] = field(default_factory=dict)
+    unsure: str = ""
     machine: dict[str, str] = field(default_factory=lambda: trace.machine())
     failure: Failure | None = None
     notice: str = ""
@@ -121,17 +125,28 @@ def _execute_in(
 ) -> Execution:
     kernel.warm_up(course)
     # papermill costs more than a second to import: only what executes something pays for it.
+    from chapterhouse.run import engine
+
+    engine.register()
+    watch = Watch(plan.limits, stop)
+    started = time.perf_counter()
+    with Tracer(course, room) as tracer:
+        session = engine.Session(
+            course=course, room=room, watch=watch, tracer=tracer, progress=progress
+        )
+        error = _run(plan, session)
+    wall_s = round(time.perf_counter() - started, 3)
+    return _conclude(plan, session, hashes, wall_s, error)
+
+
+def _run(plan: Plan, session: Session) -> Exception | None:
+    """Have papermill execute a plan; what went wrong, if anything."""
     from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillExecutionError
     from papermill.execute import execute_notebook
 
     from chapterhouse.run import engine
 
-    engine.register()
-    watch = Watch(plan.limits, stop)
-    session = engine.Session(course=course, room=room, watch=watch, progress=progress)
-    started = time.perf_counter()
-    error: Exception | None = None
     try:
         execute_notebook(
             nb.strip(plan.notebook),
@@ -143,12 +158,13 @@ def _execute_in(
             progress_bar=False,
             session=session,
         )
+        session.watch.end()
+        engine.refuse_changes(session)  # in the background, after the last cell
     except (PapermillExecutionError, DeadKernelError, RuntimeError, TimeoutError) as caught:
-        error = caught
+        return caught
     finally:
-        watch.end()
-    wall_s = round(time.perf_counter() - started, 3)
-    return _conclude(plan, session, hashes, wall_s, error)
+        session.watch.end()
+    return None
 
 
 def _conclude(
@@ -159,12 +175,14 @@ def _conclude(
     folders = normalise.temporary_folders(room.cwd, room.folder)
     codes = [cell for cell in session.cells if cell.cell_type == "code"]
     outputs = [normalise.clean_outputs(cell.outputs, folders) for cell in codes]
-    used, users, cpu_s, peak_bytes = Used(), {}, watch.cpu_s, watch.peak_memory_bytes
+    cpu_s, peak_bytes = watch.cpu_s, watch.peak_memory_bytes
+    used, unsure, users = Used(), "", {}
     if error is None:
-        used, report = read_report(room.report, session.course, hashes)
-        users = _users(report["uses"], codes, session.course, used)
-        cpu_s = max(cpu_s, report["cpu_s"])
-        peak_bytes = max(peak_bytes, report["peak_memory_bytes"])
+        left = read_report(room.report, session.course, hashes, session.tracer)
+        used, unsure = left.used, left.unsure
+        users = _users(left, codes, session.course)
+        cpu_s = max(cpu_s, left.report["cpu_s"])
+        peak_bytes = max(peak_bytes, left.report["peak_memory_bytes"])
     return Execution(
         outputs=outputs,
         wall_s=wall_s,
@@ -175,22 +193,26 @@ def _conclude(
         cells=tuple(session.times),
         used=used,
         users=users,
+        unsure=unsure,
         failure=describe(plan, session, outputs, error) if error is not None else None,
         notice=session.notice,
     )
 
 
-def _users(
-    uses: dict[str, list[int]], cells: list[NotebookNode], course: Course, used: Used
-) -> dict[str, list[str]]:
-    """File relative to the course → the ids of the cells that used it, from their counts."""
+def _users(left: Trace, cells: list[NotebookNode], course: Course) -> dict[str, list[str]]:
+    """What was used, relative to the course → the ids of the cells that did, in their order."""
     ran = [cell.id for cell in cells if cell.execution_count]
-    users = {}
-    for path, counts in uses.items():
-        name = Path(path).relative_to(course.root).as_posix()
-        if name in used.libraries or name in used.files:
-            users[name] = [ran[count - 1] for count in counts if count <= len(ran)]
-    return users
+    users = {name: set(ids) for name, ids in left.users.items()}
+    for path, counts in left.report["uses"].items():
+        name = path if path[0] == "$" else Path(path).relative_to(course.root).as_posix()
+        users.setdefault(name, set()).update(ran[n - 1] for n in counts if n <= len(ran))
+    used = left.used
+    known = {*used.libraries, *used.files, *used.looked, *(f"${name}" for name in used.variables)}
+    return {
+        name: [cell for cell in ran if cell in ids]
+        for name, ids in sorted(users.items())
+        if name in known
+    }
 
 
 def _injected(cells: list[NotebookNode]) -> str | None:

@@ -19,6 +19,7 @@ from chapterhouse.errors import RunError
 from chapterhouse.notebook import tags
 from chapterhouse.run import kernel
 from chapterhouse.run.record import CellTime
+from chapterhouse.run.tracer import Tracer
 from chapterhouse.run.watch import Watch
 
 NAME = "chapterhouse"
@@ -35,6 +36,7 @@ class Session:
     course: Course
     room: kernel.Room
     watch: Watch
+    tracer: Tracer
     progress: Callable[[int, int], None]
     cells: list[NotebookNode] = field(default_factory=list)
     times: list[CellTime] = field(default_factory=list)
@@ -79,11 +81,13 @@ class ChapterClient(PapermillNotebookClient):
     def execute_cell(self, cell: NotebookNode, cell_index: int, **kwargs: Any) -> NotebookNode:
         """Run one cell, timed."""
         session = self.session
-        session.at = cell_index
+        session.at, session.tracer.cell = cell_index, cell.id
         session.progress(cell_index, len(self.nb.cells))
         started = time.perf_counter()
         try:
-            return super().execute_cell(cell, cell_index, **kwargs)
+            executed = super().execute_cell(cell, cell_index, **kwargs)
+            refuse_changes(session)
+            return executed
         except DeadKernelError:
             session.death = session.watch.cause_of_death()  # asked before we kill what is left
             raise
@@ -139,6 +143,23 @@ class ChapterEngine(NBClientEngine):
             session.cells = copy.deepcopy(nb_man.nb.cells)
             session.language_info = dict(nb_man.nb.metadata.get("language_info", {}))
             _hide_expected_errors(nb_man.nb)
+
+
+def refuse_changes(session: Session) -> None:
+    """Fail a chapter that has tried to change the course, whether or not it heard the refusal.
+
+    Raises:
+        RuntimeError: it has.
+    """
+    if session.tracer.refused and not session.watch.breach:
+        path, _ = session.tracer.refused[0]
+        session.watch.breach = f"tried to change {path}, which is outside of its folder"
+        session.watch.fix = (
+            "write below the current folder, or into one that tempfile.mkdtemp() makes; that holds "
+            "for programs that the chapter starts, too"
+        )
+    if session.tracer.refused:
+        raise RuntimeError(session.watch.breach)
 
 
 def _hide_expected_errors(notebook: NotebookNode) -> None:

@@ -27,7 +27,7 @@ _SERVE = "from chapterhouse.run.forkserver import main; main()"
 # Of one kernel alone, and read only while it runs.
 _PRIVATE = {
     "IPYTHONDIR", "PWD", "OLDPWD", "JPY_PARENT_PID", "JPY_SESSION_NAME", "PYTEST_CURRENT_TEST",
-    inside.RUNNER_PID, inside.ROOT, inside.ROOM, inside.LIBRARIES,
+    inside.RUNNER_PID, inside.ROOT, inside.BUILD, inside.ROOM, inside.LIBRARIES, inside.TRACER,
 }  # fmt: skip
 _WARM_UP_S = 120.0
 _LONGEST = 1 << 16

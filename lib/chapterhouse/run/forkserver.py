@@ -72,7 +72,7 @@ def main() -> None:
     # Here and not in the loop, so that the notebook's frames lie no deeper than in a cold kernel.
     if job is not None:
         _become(job, preloaded)
-        inside.start()
+        inside.start(preloaded.variables)
         _leave()
 
 

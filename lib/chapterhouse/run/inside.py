@@ -15,34 +15,26 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chapterhouse.run import syscalls
+from chapterhouse.run.ours import Ours
+from chapterhouse.run.seen import Seen
 from chapterhouse.run.uses import Uses
+from chapterhouse.run.variables import Variables
 
 RUNNER_PID = "CHAPTERHOUSE_RUNNER_PID"
 ROOT = "CHAPTERHOUSE_ROOT"
 LIBRARIES = "CHAPTERHOUSE_LIBRARIES"
+BUILD = "CHAPTERHOUSE_BUILD"
 ROOM = "CHAPTERHOUSE_ROOM"
+TRACER = "CHAPTERHOUSE_TRACER"
 
 _PR_SET_PDEATHSIG = 1
-# Event → how many of its first arguments are changed. Removing a tree opens its folders one by one
-# and then names files relative to them, so it is caught at its own event.
-_CHANGES = {
-    "os.remove": 1,
-    "os.rmdir": 1,
-    "os.mkdir": 1,
-    "os.truncate": 1,
-    "os.rename": 2,
-    "shutil.rmtree": 1,
-}
-_MAKES = ("os.link", "os.symlink")  # a second argument
-_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_LOOKS = ("open", "os.listdir", "os.scandir")
-_opened: set[str] = set()
-_sought: set[str] = set()  # names in the course's libraries that an import looked for
-_uses = Uses(())
+_watching: _Watching | None = None
 
 
 def main() -> None:
@@ -51,20 +43,26 @@ def main() -> None:
     start()
 
 
-def start() -> None:
-    """Start a kernel in this process, which is new or was forked from a warmed one."""
-    global _uses
-    _uses = Uses(_libraries())
-    note_opened_files(os.environ.get(ROOT, ""))
+def start(inherited: Callable[[], Iterable[str]] = tuple) -> None:
+    """Start a kernel in this process, which is new or was forked from a warmed one.
+
+    Args:
+        inherited: says at the end which environment variables were read before the fork, by
+            modules that the chapter has used.
+    """
     # ipykernel takes descriptor 2 for its own; a copy of it still reaches the runner's log.
     faulthandler.enable(file=os.fdopen(os.dup(2), "w"), all_threads=False)
     from ipykernel.kernelapp import IPKernelApp
 
+    watching = watch(inherited)
+    uses = watching.uses
     application = IPKernelApp.instance()
     application.initialize()
+    watching.seen.children = False  # what the kernel itself has started is no chapter's
+    watching.variables.forget()
     events = application.kernel.shell.events
-    events.register("pre_run_cell", _uses.begin)
-    events.register("post_run_cell", _uses.end)
+    events.register("pre_run_cell", uses.begin)
+    events.register("post_run_cell", uses.end)
     application.start()
 
 
@@ -83,49 +81,40 @@ def die_with(runner_pid: int) -> None:
         os._exit(1)
 
 
-def note_opened_files(root: str) -> None:
-    """Remember each file under `root` that this process opens, and each folder that it lists.
+@dataclass(frozen=True)
+class _Watching:
+    """All that looks on in this process."""
 
-    Writing there is refused, but in the chapter's own room: a chapter that changed the course would
-    be another one the next time.
+    seen: Seen
+    variables: Variables
+    uses: Uses
+    inherited: Callable[[], Iterable[str]]
+    unasked: str  # why the system does not ask the runner about this process's calls
+
+
+def watch(inherited: Callable[[], Iterable[str]] = tuple) -> _Watching:
+    """Note from now on what this process uses, and refuse that it changes the course.
+
+    Call it while there is one thread. What the course is, the environment says.
     """
-    if not root:
-        return
-    prefix = root.rstrip(os.sep) + os.sep
-    skip = len(prefix)
-    own = tuple(Path(library).name for library in _libraries())
-    room = os.environ.get(ROOM, "").rstrip(os.sep) + os.sep
-
-    def refuse(path: Any) -> None:
-        if not isinstance(path, str | os.PathLike):
-            return
-        full = os.path.abspath(path)  # noqa: PTH100
-        if not full.startswith(prefix) or (full + os.sep).startswith(room):
-            return
-        if not any(part == "__pycache__" or part[0] == "." for part in Path(full[skip:]).parts):
-            raise PermissionError(
-                f"{full} is outside of the chapter's folder. Write below the current folder, or "
-                "into one that tempfile.mkdtemp() makes"
-            )
-
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
-        # Called for every open and import: kept quick.
-        if event == "open" and arguments[2] & _WRITING:
-            refuse(arguments[0])
-        elif event in _CHANGES:
-            for path in arguments[: _CHANGES[event]]:
-                refuse(path)
-        elif event in _MAKES:
-            refuse(arguments[1])
-        elif event in _LOOKS and isinstance(arguments[0], str | os.PathLike):
-            path = os.path.abspath(arguments[0])  # noqa: PTH100
-            if path.startswith(prefix):
-                _opened.add(path if event == "open" else path + os.sep)
-                _uses.opened(path)
-        elif event == "import" and arguments[0].partition(".")[0] in own:
-            _sought.add(arguments[0])
-
-    sys.addaudithook(hook)
+    global _watching
+    libraries, env = _libraries(), os.environ.get
+    uses = Uses(libraries)
+    variables = Variables(libraries, uses.opened)
+    root = env(ROOT, "")
+    seen = Seen(
+        root,
+        libraries,
+        Ours(root, env(BUILD, ""), env(ROOM, "")),
+        used=uses.opened,
+    )
+    unasked = syscalls.ask(env(TRACER, "")) if root and env(TRACER) else "nobody wants to know"
+    if root:
+        seen.watch()
+        if unasked:
+            seen.watch_stats()
+    _watching = _Watching(seen, variables.watch(), uses, inherited, unasked)
+    return _watching
 
 
 def report(path: str) -> None:
@@ -145,13 +134,22 @@ def report(path: str) -> None:
         for name, file in files.items()
         if any(file.startswith(library.rstrip(os.sep) + os.sep) for library in libraries)
     }
+    assert _watching is not None
+    seen, variables, uses = _watching.seen, _watching.variables, _watching.uses
     times = os.times()
     Path(path).write_text(
         json.dumps(
             {
-                "libraries": sorted({*imported.values(), *_read(libraries), *_missing(libraries)}),
-                "opened": sorted(_opened),
-                "uses": {path: sorted(cells) for path, cells in sorted(_uses.files.items())},
+                "libraries": sorted(
+                    {*imported.values(), *_read(seen, libraries), *_missing(seen, libraries)}
+                ),
+                "opened": seen.opened,
+                "looked": sorted(seen.looked),
+                "children": seen.children,
+                "unasked": _watching.unasked,
+                "variables": variables.report(_watching.inherited()),
+                "inherited": variables.report(_watching.inherited(), everything=True),
+                "uses": {path: sorted(cells) for path, cells in sorted(uses.files.items())},
                 "data": _data_used(imported),
                 "packages": sorted({name.partition(".")[0] for name in files} - _top(imported)),
                 "cpu_s": times.user + times.system + times.children_user + times.children_system,
@@ -165,9 +163,9 @@ def _libraries() -> list[str]:
     return [path for path in os.environ.get(LIBRARIES, "").split(os.pathsep) if path]
 
 
-def _read(libraries: list[str]) -> Iterator[str]:
+def _read(seen: Seen, libraries: list[str]) -> Iterator[str]:
     """Library files whose text or bytecode was read, loaded still or not."""
-    for path in _opened:
+    for path in seen.opened:
         if any(path.startswith(library.rstrip(os.sep) + os.sep) for library in libraries):
             if path.endswith(".pyc"):
                 with contextlib.suppress(ValueError):
@@ -176,10 +174,10 @@ def _read(libraries: list[str]) -> Iterator[str]:
                 yield path
 
 
-def _missing(libraries: list[str]) -> Iterator[str]:
+def _missing(seen: Seen, libraries: list[str]) -> Iterator[str]:
     """Where the modules would be that were looked for in vain: making one is a change."""
     for library in libraries:
-        for name in _sought:
+        for name in seen.sought:
             if name not in sys.modules and name.partition(".")[0] == Path(library).name:
                 yield str(Path(library).parent.joinpath(*name.split("."))) + ".py"
 

@@ -67,6 +67,11 @@ class Room:
         return self.folder / "report.json"
 
     @property
+    def tracer(self) -> Path:
+        """Where `chapterhouse.run.tracer` listens."""
+        return self.sockets / "tracer"
+
+    @property
     def log(self) -> Path:
         """What the kernel's process said outside of any cell."""
         return self.folder / "kernel.log"
@@ -123,10 +128,17 @@ def environment(course: Course, where: Room) -> dict[str, str]:
             "SOURCE_DATE_EPOCH": "0",
             "IPYTHONDIR": str(where.folder / "ipython"),
             "COLUMNS": "100",
+            # The same dates and the same order of letters on every machine.
+            "TZ": "UTC",
+            "LC_ALL": "C.UTF-8",
+            "LANG": "C.UTF-8",
+            "LANGUAGE": "C",
             "PWD": str(where.cwd),
             inside.RUNNER_PID: str(os.getpid()),
             inside.ROOT: str(course.root),
+            inside.BUILD: str(course.build),
             inside.ROOM: str(where.folder),
+            inside.TRACER: str(where.tracer),
             inside.LIBRARIES: os.pathsep.join(str(path) for path in course.libraries),
         }
     )

@@ -21,6 +21,8 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from chapterhouse.run.variables import ReadBy
+
 
 class Preloaded:
     """What was loaded while `loading`, and which module needed which for it."""
@@ -29,6 +31,8 @@ class Preloaded:
         self._base = frozenset(sys.modules)
         self._needs: dict[str, set[str]] = {}
         self._group: dict[str, str] = {}  # module → the request that first brought it
+        self._reads = ReadBy(_executing)
+        self._back: set[str] = set()
         self._asked: set[str] = set()
         self._modules: dict[str, Any] = {}
         self._specs: dict[str, ModuleSpec | None] = {}
@@ -71,11 +75,16 @@ class Preloaded:
         wanted = self._closure(name)
         for each in [known for known in self._modules if known in wanted]:
             module = self._modules[each]
+            self._back.add(each)
             sys.modules.setdefault(each, module)
             parent, _, child = each.rpartition(".")
             if parent in sys.modules and child not in vars(sys.modules[parent]):
                 setattr(sys.modules[parent], child, module)
         return self._modules[name]
+
+    def variables(self) -> set[str]:
+        """The environment variables that the modules brought back have read as they were loaded."""
+        return {each for name in self._back for each in self._reads.of.get(name, ())}
 
     def spec(self, name: str) -> ModuleSpec | None:
         """The spec that a hidden module was loaded by."""
@@ -157,6 +166,7 @@ class Preloaded:
 
         builtins.__import__ = noting_import
         importlib.import_module = noting_import_module
+        self._reads.watch()
         try:
             yield
         finally:

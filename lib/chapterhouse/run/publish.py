@@ -43,8 +43,8 @@ def publish(plan: Plan, result: Result, course: Course) -> Run:
 def publish_new(plan: Plan, execution: Execution, course: Course, cache: Cache) -> Run:
     """Publish and keep what an execution gave.
 
-    A library file that was edited while the chapter ran makes the result one of a kind: it is
-    published, but not kept.
+    A file that was edited while the chapter ran makes the result one of a kind, as does a use of
+    files that nobody could see: it is published, but not kept.
 
     Raises:
         OSError: the disk is full, or may not be written to.
@@ -54,7 +54,7 @@ def publish_new(plan: Plan, execution: Execution, course: Course, cache: Cache) 
     used = execution.used
     now = trace.Hashes(course)
     sources = {**used.libraries, **used.files}
-    steady = all(now.of(name) == hash_ for name, hash_ in sources.items())
+    steady = not execution.unsure and all(now.of(name) == hash_ for name, hash_ in sources.items())
     key = make_key(plan, execution.machine, used) if steady else ""
     run = _record(plan, execution, status="ran", key=key)
     result = Result(

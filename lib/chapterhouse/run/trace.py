@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import os
 import platform
+import stat
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from chapterhouse.course import Course
-
-_NOT_DATA = (".pyc", ".so")
-_NOT_OURS = ("__pycache__", "site-packages")
-_THIS_PACKAGE = Path(__file__).resolve().parent.parent
+from chapterhouse.run.ours import listing
 
 
 @dataclass(frozen=True)
@@ -26,20 +22,27 @@ class Used:
     """What one run used.
 
     `libraries` and `files` map a path relative to the course to its sha256 (of a folder, whose name
-    ends in ``/``, that of its list; empty for what was looked for and is not there), `data` a data
-    set's name to its sha256, `distributions` an installed distribution to its version.
+    ends in ``/``, that of its list; empty for what was looked for and is not there), `looked` a
+    path of the course whose kind or size was asked for to both, `outside` a file elsewhere to its
+    size and time of change, `data` a data set's name to its sha256, `distributions` an installed
+    distribution to its version, and `variables` an environment variable to the hash of its value
+    (see `chapterhouse.run.variables`).
     """
 
     libraries: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     data: dict[str, str] = field(default_factory=dict)
     distributions: dict[str, str] = field(default_factory=dict)
+    looked: dict[str, str] = field(default_factory=dict)
+    outside: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 class Hashes:
     """sha256 of files of a course, each read once."""
 
     def __init__(self, course: Course) -> None:
+        self.course = course
         self.root = course.root
         self._known: dict[str, str] = {}
 
@@ -49,13 +52,17 @@ class Hashes:
             path = self.root / relative
             try:
                 if relative.endswith("/"):
-                    content = "\n".join(sorted(each.name for each in path.iterdir())).encode()
+                    content = "\n".join(listing(str(path))).encode()
                 else:
                     content = path.read_bytes()
                 self._known[relative] = hashlib.sha256(content).hexdigest()
             except OSError:
                 self._known[relative] = ""
         return self._known[relative]
+
+    def kind(self, relative: str) -> str:
+        """Of a path relative to the course: whether it is a file, and its size; or a folder."""
+        return kind(self.root / relative)
 
     def take_libraries(self, course: Course) -> None:
         """Take the hash of every library file now, before a run that may outlast an edit."""
@@ -64,51 +71,26 @@ class Hashes:
                 self.of(path.relative_to(self.root).as_posix())
 
 
-def read_report(path: Path, course: Course, hashes: Hashes) -> tuple[Used, dict[str, Any]]:
-    """What `inside.report` wrote: what the chapter used, and the whole report.
-
-    Args:
-        path: the report.
-        course: where the chapter belongs.
-        hashes: taken before the chapter ran.
-    """
-    report = json.loads(path.read_text(encoding="utf-8"))
-    used = Used(
-        libraries=_hashed(report["libraries"], course, hashes),
-        files=_hashed((p for p in report["opened"] if _is_data(p, course)), course, hashes),
-        data=report["data"],
-        distributions=_distributions(report["packages"]),
-    )
-    return used, report
+def kind(path: Path) -> str:
+    """Whether a path is a file, and of what size, or a folder; empty when it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ""
+    return "a folder" if stat.S_ISDIR(found.st_mode) else f"a file of {found.st_size} bytes"
 
 
-def _hashed(paths: Iterable[str], course: Course, hashes: Hashes) -> dict[str, str]:
-    names = []
-    for path in paths:
-        name = Path(path).relative_to(course.root).as_posix()
-        names.append(f"{name}/" if path.endswith(os.sep) else name)
-    return {name: hashes.of(name) for name in sorted(names)}
+def state(path: str) -> str:
+    """The size of a file outside of the course and when it was changed; empty without it."""
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return ""
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
-def _is_data(text: str, course: Course) -> bool:
-    """Whether what was opened or listed is the course's data, not something made or hidden."""
-    path = Path(text)
-    parts = path.relative_to(course.root).parts
-    if path.is_relative_to(course.build) or path.is_relative_to(_THIS_PACKAGE):
-        return False
-    if path.suffix in _NOT_DATA:
-        return False
-    if any(part.startswith(".") or part in _NOT_OURS for part in parts):
-        return False
-    if text.endswith(os.sep):
-        # Importing lists the folders of libraries, and those that they lie in.
-        return not any(
-            path.is_relative_to(each) or each.is_relative_to(path) for each in course.libraries
-        )
-    return not path.is_dir() and not any(path.is_relative_to(each) for each in course.libraries)
-
-
-def _distributions(packages: Iterable[str]) -> dict[str, str]:
+def distributions(packages: Iterable[str]) -> dict[str, str]:
+    """The version of each installed distribution that has one of some top packages."""
     owners = _packages_distributions()
     names = {owner for package in packages for owner in owners.get(package, ())}
     return {name: version_of(name) for name in sorted(names)}

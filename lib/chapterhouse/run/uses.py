@@ -37,7 +37,7 @@ class Uses:
         self.files: dict[str, set[int]] = {}  # path → the counts of the cells that used it
 
     def opened(self, path: str) -> None:
-        """The running cell has opened a file of the course."""
+        """The running cell has used a file of the course, or ``$NAME``: a variable."""
         if self._cell:
             self.files.setdefault(path, set()).add(self._cell)
 
