@@ -44,7 +44,7 @@ class EMA(Callback):
 
     def fit_begin(self, learn: "Learner") -> None:
         """Start from the weights as they are."""
-        self.other = {name: value.clone() for name, value in learn.model.state_dict().items()}
+        self.other = {name: value.clone() for name, value in _state(learn).items()}
         self.in_place, self.count, self.seen = False, 0, learn.moves
 
     def phase_begin(self, learn: "Learner") -> None:
@@ -73,7 +73,7 @@ class EMA(Callback):
         if self.warmup:
             decay = min(decay, (1 + self.count) / (10 + self.count))
         self.seen, self.count = learn.moves, self.count + 1
-        state = learn.model.state_dict()
+        state = _state(learn)
         floats = [name for name, value in state.items() if value.is_floating_point()]
         # One call for all weights: a hundred small ones would cost more than the step.
         torch._foreach_lerp_([self.other[n] for n in floats], [state[n] for n in floats], 1 - decay)
@@ -83,7 +83,7 @@ class EMA(Callback):
 
     @torch.no_grad()
     def _swap(self, learn: "Learner") -> None:
-        for name, value in learn.model.state_dict().items():
+        for name, value in _state(learn).items():
             kept = value.clone()
             value.copy_(self.other[name])
             self.other[name] = kept
@@ -96,5 +96,14 @@ class EMA(Callback):
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there; the learner's model and count of moves have been set already."""
         for name, value in state["other"].items():
-            self.other[name] = value.to(self.other[name].device)
+            if name in self.other:  # of a tied weight's names an older version kept all
+                self.other[name] = value.to(self.other[name].device)
         self.in_place, self.count = state["in_place"], state["count"]
+
+
+def _state(learn: "Learner") -> dict[str, Tensor]:
+    """The model's weights and statistics, once each: two names may share one tensor (tied)."""
+    found: dict[int, tuple[str, Tensor]] = {}
+    for name, value in learn.model.state_dict(keep_vars=True).items():
+        found.setdefault(id(value), (name, value.detach()))
+    return dict(found.values())

@@ -45,7 +45,8 @@ class Learner:
         metrics: functions of ``(y_hat, y)`` or `Metric` objects; by default the task's.
         optimizer: ``(parameters, lr=)`` to a `torch.optim.Optimizer`; or a dict of names to
             optimisers, already made, for phases that use several.
-        lr: the learning rate a step, where a fit names none.
+        lr: the learning rate a step, where a fit names none; by default 1e-3, or what it is in
+            `optimizer`, where that is made already.
         batch_size: samples in a batch of a `Data`; loaders keep their own.
         phases: what an epoch consists of; by default `TrainPhase` and, with validation data,
             `ValidPhase`.
@@ -77,7 +78,7 @@ class Learner:
         metrics: Sequence[Any] | None = None,
         optimizer: Callable[..., torch.optim.Optimizer]
         | Mapping[str, torch.optim.Optimizer] = torch.optim.AdamW,
-        lr: float = 1e-3,
+        lr: float | None = None,
         batch_size: int = 64,
         phases: Sequence[Phase] | None = None,
         callbacks: Sequence[Callback] = (),
@@ -115,7 +116,7 @@ class Learner:
         default = (TrainPhase(), ValidPhase()) if "valid" in self.loaders else (TrainPhase(),)
         self.phases: tuple[Phase, ...] = tuple(phases) if phases is not None else default
         self.make_optimizer, self.optimizers = optim.given(optimizer)
-        self.base_lr = lr
+        self.base_lr = optim.rate(self.optimizers) if lr is None else lr
         self.callbacks = list(callbacks)
         self.progress = progress and (self.group is None or self.group.first)
         self.history = History()
@@ -151,7 +152,7 @@ class Learner:
                 loss is no longer finite.
         """
         sanity.check_plan(epochs, lr)
-        self.prepare(lr)
+        self.prepare(self.base_lr if lr is None else lr)  # whatever a schedule has left
         sanity.check_first_step(self)
         chosen = [*self.callbacks, *callbacks, Recorder(), *([Progress()] if self.progress else [])]
         with self.listening(chosen), ending("fit"):
@@ -302,7 +303,7 @@ class Learner:
         return self.base_lr
 
     def set_lr(self, lr: float) -> None:
-        """Set the learning rate of every optimiser; groups keep their ratio."""
+        """Set the learning rate of every optimiser till the next fit; groups keep their ratio."""
         optim.set_lr(self.optimizers.values(), lr)
 
     def emit(self, event: str) -> None:

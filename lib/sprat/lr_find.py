@@ -99,12 +99,18 @@ class _Sweep(Callback):
         loss = learn.state["loss"].item()
         self.average = self.smoothing * self.average + (1 - self.smoothing) * loss
         smooth = self.average / (1 - self.smoothing ** (len(self.losses) + 1))
-        if not math.isfinite(smooth) or (self.losses and smooth > 4 * min(self.losses)):
+        if not math.isfinite(smooth) or (self.losses and self._blown_up(smooth)):
             raise Cancel("fit")
         self.lrs.append(learn.lr)
         self.losses.append(smooth)
         if len(self.lrs) == self.steps:
             raise Cancel("fit")
+
+    def _blown_up(self, loss: float) -> bool:
+        """Whether it is four times the lowest; of a loss that can be below 0, as far above it."""
+        low = min(self.losses)
+        scale = low if low > 0 else max(abs(low), self.losses[0] - low, 1.0)
+        return loss - low > 3 * scale
 
 
 def lr_find(

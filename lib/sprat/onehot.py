@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sprat.errors import BlockError
-from sprat.shapes import Num, Shaped
+from sprat.shapes import Shaped
 
 
 class OneHot(Tensor):
@@ -60,7 +60,7 @@ class OneHot(Tensor):
         with torch._C.DisableTorchFunctionSubclass():
             return self.codes.numel() * self.codes.element_size()
 
-    def dense(self) -> Num[Tensor, "*shape num_classes"]:
+    def dense(self) -> Shaped[Tensor, "*shape num_classes"]:
         """The same array with all its zeros."""
         with torch._C.DisableTorchFunctionSubclass():
             out = torch.zeros(self.shape, dtype=self.dtype, device=self.codes.device)
@@ -77,16 +77,23 @@ class OneHot(Tensor):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        """Take the short cut where there is one; else compute on the dense form."""
-        kwargs = kwargs or {}
+        """Take the short cut where there is one; else compute on the dense form.
+
+        Raises:
+            BlockError: the function would change the array in place: it stores no zeros to change.
+        """
+        # torch takes numpy's names as well.
+        kwargs = {_NUMPY.get(name, name): value for name, value in (kwargs or {}).items()}
         short = _SHORT.get(func)
         if short is not None:
             result = short(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        if getattr(func, "__name__", "") == "__get__":  # shape, dtype, device and their like
+        name = getattr(func, "__name__", "")
+        if name == "__get__":  # shape, dtype, device and their like
             with torch._C.DisableTorchFunctionSubclass():
                 return func(*args, **kwargs)
+        _refuse_in_place(name, args, kwargs)
         return func(*_densified(args), **_densified(kwargs))
 
     @classmethod
@@ -111,19 +118,33 @@ def _densified(value: Any) -> Any:
     return value
 
 
-def _matmul(a: Any, b: Any) -> Any:
-    """Rows of `b`, where `a` says. The gradient adds into those rows, as for the dense product."""
-    if not isinstance(a, OneHot) or isinstance(b, OneHot) or b.ndim != 2:
-        return NotImplemented
-    _same_width(a, b.shape[0], "matrix rows")
-    return F.embedding(a.codes, b)
+def _refuse_in_place(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """What it changed would be a dense copy, which nobody ever sees."""
+    writes = name in ("__setitem__", "__set__") or (name.endswith("_") and name[-2:] != "__")
+    if (writes and args and isinstance(args[0], OneHot)) or isinstance(kwargs.get("out"), OneHot):
+        raise BlockError(
+            f"{name} would change a OneHot in place, which has no zeros to change.",
+            fix="make it dense first: x.dense(); or make another OneHot from other indices",
+        )
 
 
-def _linear(x: Any, weight: Tensor, bias: Tensor | None = None) -> Any:
-    if not isinstance(x, OneHot) or isinstance(weight, OneHot):
+def _matmul(input: Any, other: Any) -> Any:
+    """Rows of `other`, where `input` says; its gradient adds into those rows, as of the dense."""
+    if not isinstance(input, OneHot) or isinstance(other, OneHot) or other.ndim != 2:
         return NotImplemented
-    _same_width(x, weight.shape[1], "inputs of the layer")
-    y = F.embedding(x.codes, weight.t())
+    _same_width(input, other.shape[0], "matrix rows")
+    return F.embedding(input.codes, other)
+
+
+def _mm(input: Any, mat2: Any) -> Any:
+    return _matmul(input, mat2) if input.ndim == 2 else NotImplemented
+
+
+def _linear(input: Any, weight: Tensor, bias: Tensor | None = None) -> Any:
+    if not isinstance(input, OneHot) or isinstance(weight, OneHot):
+        return NotImplemented
+    _same_width(input, weight.shape[1], "inputs of the layer")
+    y = F.embedding(input.codes, weight.t())
     return y if bias is None else y + bias
 
 
@@ -135,16 +156,23 @@ def _same_width(a: OneHot, found: int, what: str) -> None:
         )
 
 
-def _argmax(x: OneHot, dim: int | None = None, keepdim: bool = False) -> Any:
-    if dim is None or dim % x.ndim != x.ndim - 1:
+def _argmax(input: OneHot, dim: int | None = None, keepdim: bool = False) -> Any:
+    if dim is None or _axis(input, dim) != input.ndim - 1:
         return NotImplemented
-    return x.codes[..., None] if keepdim else x.codes.clone()
+    return input.codes[..., None] if keepdim else input.codes.clone()
 
 
-def _cross_entropy(input: Tensor, target: Any, *args: Any, **kwargs: Any) -> Any:
-    if not isinstance(target, OneHot) or isinstance(input, OneHot) or target.ndim != 2:
+def _axis(x: Tensor, dim: int) -> int:
+    """Counted from the front, as the indices, which have an axis less, need it."""
+    return dim + x.ndim if dim < 0 else dim
+
+
+def _cross_entropy(input: Tensor, target: Any, weight: Any = None, **kwargs: Any) -> Any:
+    # With weights torch divides by their sum for indices, and by the batch for a dense target.
+    other = isinstance(input, OneHot) or weight is not None or kwargs.get("ignore_index", -1) >= 0
+    if not isinstance(target, OneHot) or other or target.ndim != 2:
         return NotImplemented
-    return F.cross_entropy(input, target.codes, *args, **kwargs)
+    return F.cross_entropy(input, target.codes, **kwargs)
 
 
 def _getitem(x: OneHot, key: Any) -> Any:
@@ -155,22 +183,32 @@ def _getitem(x: OneHot, key: Any) -> Any:
     return OneHot(x.codes[key], x.num_classes, x.dtype)
 
 
-def _index_select(x: OneHot, dim: int, index: Tensor) -> Any:
-    if dim % x.ndim == x.ndim - 1:
+def _index_select(input: OneHot, dim: int, index: Tensor) -> Any:
+    dim = _axis(input, dim)
+    if not isinstance(input, OneHot) or dim == input.ndim - 1:
         return NotImplemented
-    return OneHot(x.codes.index_select(dim, index), x.num_classes, x.dtype)
+    return OneHot(input.codes.index_select(dim, index), input.num_classes, input.dtype)
 
 
-def _cat(tensors: Any, dim: int = 0) -> Any:
+def _cat(tensors: Any, dim: int = 0, **kwargs: Any) -> Any:
     parts = list(tensors)
     first = parts[0]
-    same = all(isinstance(t, OneHot) and t.num_classes == first.num_classes for t in parts)
-    if not same or dim % first.ndim == first.ndim - 1:
+    same = all(
+        isinstance(t, OneHot) and (t.num_classes, t.dtype) == (first.num_classes, first.dtype)
+        for t in parts
+    )
+    dim = _axis(first, dim)
+    if not same or kwargs or dim == first.ndim - 1:
         return NotImplemented
     return OneHot(torch.cat([t.codes for t in parts], dim), first.num_classes, first.dtype)
 
 
-def _to(x: OneHot, *args: Any, **kwargs: Any) -> OneHot:
+def _to(x: Any, *args: Any, **kwargs: Any) -> Any:
+    if not isinstance(x, OneHot):  # it is moved to where a OneHot is
+        return NotImplemented
+    like = next((a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)), None)
+    if like is not None:
+        args, kwargs = (like.device, like.dtype), {}
     dtype = next((a for a in (*args, *kwargs.values()) if isinstance(a, torch.dtype)), x.dtype)
     places = [a for a in args if not isinstance(a, torch.dtype)]
     options = {key: value for key, value in kwargs.items() if key != "dtype"}
@@ -178,19 +216,22 @@ def _to(x: OneHot, *args: Any, **kwargs: Any) -> OneHot:
     return OneHot(index, x.num_classes, dtype)
 
 
-def _sum(x: OneHot, dim: Any = None, *args: Any, **kwargs: Any) -> Any:
+def _sum(input: OneHot, dim: Any = None, *args: Any, **kwargs: Any) -> Any:
     """Along the last axis every row sums to one, and along the others ones are counted."""
-    if args or kwargs or x.codes.ndim != 1 or dim not in (0, -2):
+    if args or kwargs or input.codes.ndim != 1 or dim not in (0, -2):
         return NotImplemented
-    return torch.bincount(x.codes, minlength=x.num_classes).to(x.dtype)
+    # As torch does, whole numbers and yes or no are counted in int64.
+    counted = input.dtype if input.is_floating_point() else torch.int64
+    return torch.bincount(input.codes, minlength=input.num_classes).to(counted)
 
 
+_NUMPY = {"axis": "dim", "keepdims": "keepdim"}
 _SHORT: dict[Any, Callable[..., Any]] = {
     torch.matmul: _matmul,
-    torch.mm: _matmul,
+    torch.mm: _mm,
     Tensor.matmul: _matmul,
     Tensor.__matmul__: _matmul,
-    Tensor.mm: _matmul,
+    Tensor.mm: _mm,
     F.linear: _linear,
     F.cross_entropy: _cross_entropy,
     torch.argmax: _argmax,

@@ -87,6 +87,12 @@ def given(
     return optimizer, {}
 
 
+def rate(optimizers: Mapping[str, torch.optim.Optimizer]) -> float:
+    """The learning rate a step, of the first optimiser's last group; of none, the usual 1e-3."""
+    first = next(iter(optimizers.values()), None)
+    return 1e-3 if first is None else float(first.param_groups[-1]["lr"])
+
+
 def prepare(learn: "Learner", lr: "LR | None") -> None:
     """Make the learner's optimiser at its first fit, and set the learning rate.
 

@@ -33,11 +33,15 @@ class Monitor:
     def score(self, learn: "Learner") -> float:
         """The newest value, larger for better; −∞ where it is not a number.
 
+        So it is, too, where the phase that gives it was cancelled or skipped in this epoch.
+
         Raises:
             TrainingError: no phase or metric gives this number.
         """
         row = learn.history.rows[-1]
         if self.name not in row:
+            if any(self.name in earlier for earlier in learn.history.rows):
+                return -math.inf
             raise TrainingError(
                 f"The history has no {self.name!r}, only {', '.join(row)}.",
                 fix="name one of these; valid_… needs validation data",

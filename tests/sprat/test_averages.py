@@ -241,3 +241,56 @@ def _trained() -> sp.Learner:
     learn = plain(([(torch.zeros(2, 81), torch.zeros(2, dtype=torch.int64))],))
     learn.fit(1)
     return learn
+
+
+class Tied(nn.Module):
+    """Two layers that share one weight, as the two ends of a language model do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(81, 81, bias=False), nn.Linear(81, 81, bias=False)
+        self.b.weight = self.a.weight
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.b(self.a(x.flatten(1)))[:, :3]
+
+
+def test_weights_with_two_names_are_averaged_once_and_come_back(pictures: sp.Data) -> None:
+    def losses(*callbacks: sp.Callback) -> list[float]:
+        torch.manual_seed(0)
+        loader = batches(pictures, 24)
+        learn = plain((loader, loader), model=Tied(), callbacks=list(callbacks))
+        learn.fit(3)
+        return learn.history.losses
+
+    assert losses(sp.EMA(0.9)) == losses()
+
+
+class SkipsTheRest(sp.Callback):
+    """In the second epoch, and in `also`, nothing is left to measure."""
+
+    def __init__(self, *also: int) -> None:
+        self.epochs = {1, *also}
+
+    def step_end(self, learn: sp.Learner) -> None:
+        if learn.epoch in self.epochs and learn.step == 1:
+            raise sp.Cancel("epoch")
+
+
+@pytest.mark.parametrize(("also", "epochs"), [((), 4), ((2,), 3)])
+def test_an_epoch_without_the_number_brought_nothing_better(
+    pictures: sp.Data, tmp_path: Path, also: tuple[int, ...], epochs: int
+) -> None:
+    loader = batches(pictures, 24)
+    stop = sp.EarlyStopping("valid_loss", patience=2)
+    best = sp.Checkpoint(tmp_path, best=1)
+    learn = plain((loader, loader), callbacks=[SkipsTheRest(*also), stop, best])
+    learn.fit(4, lr=0.05)
+    assert len(learn.history) == epochs
+    assert "valid_loss" not in learn.history.rows[1]
+
+
+def test_a_number_that_never_was_is_still_refused(pictures: sp.Data) -> None:
+    learn = plain((batches(pictures, 24),), callbacks=[sp.EarlyStopping("valid_loss")])
+    with pytest.raises(TrainingError, match="no 'valid_loss'"):
+        learn.fit(1)

@@ -220,3 +220,32 @@ def test_the_finder_leaves_the_ratio(learner: sp.Learner) -> None:
     assert len({found.steepest, found.valley, found.minimum}) > 1
     rates = [group["lr"] for group in learner.optimizers["main"].param_groups]
     assert math.isclose(rates[0], 1e-4, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("earlier", ["fit_one_cycle", "fit_flat_cos", "fine_tune"])
+def test_the_next_fit_does_not_go_on_at_the_rate_that_a_schedule_ended_with(
+    pictures: sp.Data, task: sp.Task, earlier: str
+) -> None:
+    learn = sp.Learner(task, (pictures,), model=Body(), lr=0.01, device="cpu")
+    getattr(learn, earlier)(1, 0.1)
+    assert learn.lr < 1e-5
+    learn.fit(1)
+    rates = [group["lr"] for group in learn.optimizers["main"].param_groups]
+    assert rates == pytest.approx([0.01] * len(rates))
+
+
+def test_optimisers_that_are_given_have_rates_of_their_own(
+    pictures: sp.Data, task: sp.Task
+) -> None:
+    def fit(**options: Any) -> sp.Learner:
+        model = Body()
+        given = {"main": torch.optim.SGD(model.parameters(), lr=0.5)}
+        learn = sp.Learner(task, (pictures,), model=model, optimizer=given, device="cpu", **options)
+        learn.fit_one_cycle(5)
+        return learn
+
+    assert max(fit().history.lrs) == pytest.approx(0.5, rel=0.1)
+    assert max(fit(lr=0.02).history.lrs) == pytest.approx(0.02, rel=0.1)
+    learn = fit()
+    learn.fit(1)
+    assert learn.lr == pytest.approx(0.5)

@@ -129,3 +129,30 @@ def test_reproducible(pictures: sp.Data, task: sp.Task) -> None:
 
     assert train(1) == train(1)
     assert train(1) != train(2)
+
+
+def test_a_loss_below_zero_is_no_blow_up(pictures: sp.Data) -> None:
+    """Likelihoods and scores of a critic are; where the curve is the same, so is what it says."""
+
+    def suggests(offset: float) -> LRFind:
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 1))
+        data = [sp.Batch(x.float() / 255, None) for x in pictures.x.split(16)]
+        learn = sp.Learner(
+            model, (data,), device="cpu", loss=lambda y_hat, y: (y_hat - 1).square().mean() + offset
+        )
+        return learn.lr_find()
+
+    found = suggests(-3.0)
+    assert len(found.lrs) >= 50
+    assert found.steepest == pytest.approx(suggests(0.0).steepest, rel=0.3)
+
+
+def test_a_loss_below_zero_may_still_blow_up(pictures: sp.Data) -> None:
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(81, 1))
+    data = [sp.Batch(x.float() / 255, None) for x in pictures.x.split(16)]
+    loss = lambda y_hat, y: (y_hat - 1).square().mean() - 3  # noqa: E731
+    learn = sp.Learner(model, (data,), device="cpu", loss=loss, optimizer=torch.optim.SGD)
+    found = learn.lr_find(end=1e4)
+    assert found.lrs[-1] < 1e4
+    assert max(found.losses) < 1e4
