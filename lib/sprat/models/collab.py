@@ -72,9 +72,9 @@ class CollabDot(nn.Module):
             TaskError: `x` holds no pairs of indices, or an index is out of range.
         """
         user, item = split_pairs(x)
-        factors = find(self.users, user, "user") * find(self.items, item, "item")
+        factors = _find(self.users, user, "user") * _find(self.items, item, "item")
         score = factors.sum(1, keepdim=True) + self.user_bias(user) + self.item_bias(item)
-        return bend(score + self.offset, self.y_range)
+        return _bend(score + self.offset, self.y_range)
 
     def groups(self) -> list[nn.Module]:
         """One part: nothing here was trained before the rest."""
@@ -136,11 +136,11 @@ class NeuralCollab(nn.Module):
             TaskError: `x` holds no pairs of indices, or an index is out of range.
         """
         user, item = split_pairs(x)
-        user_product, user_deep = find(self.users, user, "user").chunk(2, 1)
-        item_product, item_deep = find(self.items, item, "item").chunk(2, 1)
+        user_product, user_deep = _find(self.users, user, "user").chunk(2, 1)
+        item_product, item_deep = _find(self.items, item, "item").chunk(2, 1)
         deep = self.mlp(torch.cat([user_deep, item_deep], 1))
         score = self.head(torch.cat([user_product * item_product, deep], 1))
-        return bend(score, self.y_range)
+        return _bend(score, self.y_range)
 
     def groups(self) -> list[nn.Module]:
         """Factors first, then what judges them."""
@@ -163,7 +163,7 @@ def split_pairs(x: Pairs) -> tuple[Int[Tensor, " batch"], Int[Tensor, " batch"]]
     return columns[:, 0], columns[:, 1]
 
 
-def find(table: nn.Embedding, index: Tensor, what: str) -> Float[Tensor, "batch factors"]:
+def _find(table: nn.Embedding, index: Tensor, what: str) -> Float[Tensor, "batch factors"]:
     """The rows of a table, and words where torch has an index error.
 
     Raises:
@@ -180,7 +180,7 @@ def find(table: nn.Embedding, index: Tensor, what: str) -> Float[Tensor, "batch 
         ) from None
 
 
-def bend(score: Float[Tensor, "batch 1"], y_range: Range) -> Float[Tensor, "batch 1"]:
+def _bend(score: Float[Tensor, "batch 1"], y_range: Range) -> Float[Tensor, "batch 1"]:
     """A sigmoid between the ends of the range; the score itself where there is none."""
     if y_range is None:
         return score

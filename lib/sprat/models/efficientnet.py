@@ -246,7 +246,7 @@ class EfficientNetLite0(nn.Module):
             from sprat.datasets import weights
 
             path = weights("efficientnet_lite0")
-        state, mine = rename(_read(Path(path))), self.state_dict()
+        state, mine = _rename(_read(Path(path))), self.state_dict()
         missing = sorted(mine.keys() - state.keys())
         if missing:
             raise TaskError(f"{path} lacks {', '.join(missing[:3])}.", fix=_FIX)
@@ -283,7 +283,7 @@ class EfficientNetLite0(nn.Module):
         return self.head(self.dropout(h.mean((2, 3))))
 
 
-def rename(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _rename(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Tensors under their published names, to tensors under the names that they have here.
 
     Raises:

@@ -25,7 +25,7 @@ from sprat.graphs import GraphBatch
 from sprat.shapes import Float, Int, Tensor
 
 
-def gather(
+def _gather(
     values: Float[Tensor, "rows width"], to: Int[Tensor, " rows"], count: int
 ) -> Float[Tensor, "count width"]:
     """Add each row to the place that `to` names; places that get none are 0."""
@@ -53,10 +53,10 @@ class GraphConvolution(nn.Module):
         """What each node has after one exchange with its neighbours."""
         source, target = edges
         ones = x.new_ones(edges.shape[1], 1)
-        degree = gather(ones, target, len(x)) + 1  # (N, 1)
+        degree = _gather(ones, target, len(x)) + 1  # (N, 1)
         scale = degree.rsqrt()
         h = self.linear(x) * scale
-        return (gather(h[source], target, len(x)) + h) * scale + self.bias
+        return (_gather(h[source], target, len(x)) + h) * scale + self.bias
 
 
 class GCN(nn.Module):
@@ -151,7 +151,7 @@ class GatedMessages(nn.Module):
         if edge_features is not None:
             ends.append(edge_features)
         both = torch.cat(ends, 1)  # (E, 2 · width + D)
-        heard = gather(self.gate(both).sigmoid() * self.message(both), target, len(h))
+        heard = _gather(self.gate(both).sigmoid() * self.message(both), target, len(h))
         return self.update(heard, h)
 
 
@@ -226,10 +226,10 @@ def read_graphs(
     h: Float[Tensor, "nodes width"], graphs: GraphBatch, readout: str
 ) -> Float[Tensor, "graphs width"]:
     """One vector a graph: the sum or the mean of its nodes'; 0 for a graph without nodes."""
-    total = gather(h, graphs.graph, graphs.count)
+    total = _gather(h, graphs.graph, graphs.count)
     if readout == "sum":
         return total
-    size = gather(h.new_ones(len(h), 1), graphs.graph, graphs.count)
+    size = _gather(h.new_ones(len(h), 1), graphs.graph, graphs.count)
     return total / size.clamp(min=1)
 
 
