@@ -105,6 +105,9 @@ MAKERS: dict[str, Make] = {
     "ahead of a loader that draws": lambda data: own(
         data, data=plain(data, noisy=True), callbacks=[ahead(seeded(4))]
     ),
+    "ahead of workers that draw": lambda data: own(
+        data, data=plain(data, noisy=True, workers=1), callbacks=[ahead()]
+    ),
     "a generator of its own": lambda data: own(data, callbacks=[Jitter()]),
     "average, clipping": lambda data: own(data, callbacks=[sp.EMA(0.9), sp.GradientClip(0.1)]),
     "accumulation": lambda data: own(data, callbacks=[sp.Accumulate(2), sp.EMA(0.9)]),
@@ -132,11 +135,11 @@ class Noisy(TensorDataset):
         return x + torch.randint(0, 9, x.shape, dtype=torch.uint8), y
 
 
-def plain(pictures: sp.Data, *, noisy: bool = False) -> Any:
+def plain(pictures: sp.Data, *, noisy: bool = False, workers: int = 0) -> Any:
     dataset = (Noisy if noisy else TensorDataset)(pictures.x[:72], pictures.y[:72])
     valid = DataLoader(TensorDataset(pictures.x[72:], pictures.y[72:]), 24)
     order = torch.Generator().manual_seed(9)
-    return DataLoader(dataset, 16, shuffle=True, generator=order), valid
+    return DataLoader(dataset, 16, shuffle=True, generator=order, num_workers=workers), valid
 
 
 def everything(learn: sp.Learner) -> dict[str, Any]:
