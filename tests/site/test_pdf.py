@@ -2,27 +2,50 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from pypdf import PdfReader
+from PIL import Image
+from pypdf import PageObject, PdfReader
+from pypdf.generic import ContentStream, StreamObject
 
 from chapterhouse.errors import SiteError
 from chapterhouse.site import pdf, settings
 
 WHERE = ["Small course", "A line through points", "Under the hood", "Glossary"]
+MM = 72 / 25.4
+LEFT, RIGHT = 18 * MM, (210 - 18) * MM
+WIDE_FORMULA = (
+    '<div class="math notranslate nohighlight math-display"><math display="block"><mrow>'
+    + "<mi>y</mi><mo>=</mo>" * 40
+    + "<mi>y</mi></mrow></math></div>"
+)
+WIDE_TABLE = "<table><tr>" + "<td>unbreakable</td>" * 14 + "</tr></table>"
+SLIDER = (
+    '<figure class="sprat-scrub"><div role="img" aria-label="red" style="width:100%;'
+    'aspect-ratio:400/256;background-image:url(../_images/a%20red.png)"></div></figure>'
+)
+BOOK = "Out of the Shallows"
+TITLES = [
+    "Small course", "A line through points", "Under the hood", "Glossary", "What pebble offers",
+    "Claims", "Run times",
+]  # fmt: skip
 LONG = "total = " + " + ".join(f"number_{i:03d}" for i in range(60)) + "  # the_very_end"
 
 
 @pytest.fixture(scope="module")
 def printed(small_site, tmp_path_factory):
-    """The PDF of the small course, of which one chapter has a line of code far wider than paper."""
+    """The PDF of the small course, of which one chapter has things far wider than paper."""
     folder = tmp_path_factory.mktemp("pdf")
     shutil.copytree(small_site.build / "html", folder / "html")
     chapter = folder / "html/chapters/04_under_the_hood.html"
     text = chapter.read_text()
     code = f'<div class="highlight-python"><div class="highlight"><pre>{LONG}</pre></div></div>'
-    chapter.write_text(text.replace("</article>", f"{code}</article>"))
+    more = f"{code}{WIDE_FORMULA}{WIDE_TABLE}{SLIDER}"
+    chapter.write_text(text.replace("</article>", f"{more}</article>"))
+    Image.new("RGB", (13, 11), "red").save(folder / "html/_images/a red.png")
     site = settings.load(small_site)
     sheets = pdf.make(folder / "html", site, folder / "out/book.pdf", say=lambda _: None)
     read = PdfReader(folder / "out/book.pdf")
@@ -39,6 +62,111 @@ def plain(sheet) -> str:
     """A sheet's text; ligatures as the letters that they join, lines joined."""
     text = sheet.extract_text().replace("\N{LATIN SMALL LIGATURE FF}", "ff")
     return " ".join(text.split())
+
+
+class Run(NamedTuple):
+    """A piece of text on a sheet: where it begins and ends, in points, how large, in which font."""
+
+    begin: float
+    end: float
+    size: float
+    font: str
+
+
+def widths(font) -> dict[int, float]:
+    """The width of each glyph of a font whose codes have two bytes, in thousandths of its size."""
+    inner = font["/DescendantFonts"][0].get_object()
+    listed, found = list(inner.get("/W", [])), {}
+    while listed:
+        first, second = int(listed.pop(0)), listed.pop(0)
+        if isinstance(second, list):
+            found |= {first + i: float(each) for i, each in enumerate(second)}
+        else:
+            found |= dict.fromkeys(range(first, int(second) + 1), float(listed.pop(0)))
+    return found
+
+
+def runs(sheet: PageObject, reader: PdfReader) -> Iterator[Run]:
+    """Every piece of text of a sheet. Chromium turns no text, so two numbers are a matrix."""
+    fonts = {name: font.get_object() for name, font in sheet["/Resources"]["/Font"].items()}
+    scale, shift, kept, at, name, size = 1.0, 0.0, [], 0.0, "", 0.0
+    for operands, operator in ContentStream(sheet.get_contents(), reader).operations:
+        if operator == b"q":
+            kept.append((scale, shift))
+        elif operator == b"Q":
+            scale, shift = kept.pop()
+        elif operator == b"cm":
+            a, _, _, _, e, _ = map(float, operands)
+            scale, shift = scale * a, shift + scale * e
+        elif operator == b"Tf":
+            name, size = operands[0], float(operands[1])
+        elif operator == b"Tm":
+            at = float(operands[4])
+        elif operator == b"Td":
+            at += float(operands[0])
+        elif operator == b"Tj":
+            codes = operands[0].original_bytes
+            font = fonts[name]
+            assert font["/Subtype"] == "/Type0"
+            wide = widths(font)
+            pairs = [int.from_bytes(codes[i : i + 2]) for i in range(0, len(codes), 2)]
+            advance = size / 1000 * sum(wide.get(code, 0.0) for code in pairs)
+            begin, end = shift + scale * at, shift + scale * (at + advance)
+            yield Run(begin, end, scale * size, str(font["/BaseFont"]))
+
+
+def test_nothing_stands_outside_the_paper_or_its_margins(printed):
+    seen = 0
+    for number, sheet in enumerate(printed.pages, 1):
+        for run in runs(sheet, printed):
+            assert run.begin > LEFT - 1, (number, run)
+            assert run.end < RIGHT + 1, (number, run)
+            seen += 1
+    assert seen > 300
+
+
+def test_a_wide_formula_and_a_wide_table_are_made_smaller_and_not_cut(printed):
+    (number,) = page_of(printed, "number_000")
+    after = [run for n in (number - 1, number) for run in runs(printed.pages[n], printed)]
+    text = "".join(plain(printed.pages[n]) for n in (number - 1, number))
+    assert text.count("unbreakable") == 14
+    (first,) = page_of(printed, "With ^")
+    usual = [run for run in runs(printed.pages[first - 1], printed) if "OTS-" in run.font]
+    formula = [run for run in after if run.font == usual[0].font]
+    assert max(run.size for run in formula) < 0.7 * max(run.size for run in usual)
+    line = max(run.end for run in formula) - min(run.begin for run in formula)
+    assert line > 0.9 * (RIGHT - LEFT)
+
+
+def test_the_picture_of_a_slider_is_printed(printed):
+    # A background is no picture of its sheet but a pattern, so all of the file is searched.
+    objects = [printed.get_object(number) for number in range(1, printed.trailer["/Size"])]
+    pictures = [one for one in objects if isinstance(one, StreamObject) and "/Width" in one]
+    (red,) = [one for one in pictures if (one["/Width"], one["/Height"]) == (13, 11)]
+    assert red.get_data()[:3] == b"\xff\x00\x00"
+
+
+def test_each_sheet_says_what_it_belongs_to(printed):
+    assert plain(printed.pages[0]) == BOOK
+    (hood,) = page_of(printed, "number_000")
+    assert plain(printed.pages[hood - 1]).startswith(f"{BOOK} Under the hood {hood} ")
+    for number, sheet in enumerate(printed.pages[2:], 3):
+        head = plain(sheet).removeprefix(f"{BOOK} ").partition(f" {number} ")[0]
+        assert head in TITLES, (number, plain(sheet)[:80])
+
+
+def test_a_link_of_the_contents_leads_to_the_sheet_that_it_names(printed):
+    sheet, known, followed = printed.pages[1], printed.named_destinations, []
+    for note in sheet["/Annots"]:
+        link = note.get_object()
+        target = link.get("/Dest") or link["/A"]["/D"]
+        followed.append(printed.get_destination_page_number(known[target]) + 1)
+    own, *numbers = [int(word) for word in plain(sheet).split() if word.isdecimal()]
+    assert own == 2
+    assert numbers == followed
+    for title, number in zip(TITLES, followed, strict=True):
+        # Below the running head the page's own title comes first.
+        assert plain(printed.pages[number - 1]).startswith(f"{BOOK} {title} {number} {title}")
 
 
 def test_the_contents_name_the_sheets_on_which_chapters_begin(printed):

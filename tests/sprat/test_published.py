@@ -174,6 +174,11 @@ def test_what_is_no_chain_of_plain_steps_is_refused(why: str) -> None:
     with pytest.raises(ExportError, match=message) as caught:
         record_steps(function, torch.rand(2, 4))
     assert caught.value.fix
+    if "calls" in message:  # the fix names what may stand in its place
+        assert "use one of" in caught.value.fix
+        assert "relu" in caught.value.fix
+    if "no chain" in message:
+        assert "each layer takes what the layer before gives" in caught.value.fix
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from chapterhouse.errors import SiteError
+from chapterhouse.site import paper
 from chapterhouse.site.settings import SiteSettings
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
@@ -27,35 +28,19 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 TIMEOUT_S = 300
 _ARTICLE = re.compile(r"<article\b[^>]*>(.*)</article>", re.DOTALL)
 _TAG = re.compile(r"<[a-zA-Z](?:[^>\"']|\"[^\"]*\"|'[^']*')*>")
-_ATTRIBUTE = re.compile(r"(?<=\s)(?P<name>id|for|name|aria-[\w]+|href|src)=\"(?P<value>[^\"]*)\"")
+_ATTRIBUTE = re.compile(
+    r"(?<=\s)(?P<name>id|for|name|aria-[\w]+|href|src|style)=\"(?P<value>[^\"]*)\""
+)
 _LISTED = {"for", "aria-labelledby", "aria-describedby", "aria-controls"}
 _H1 = re.compile(r"<h1>(.*?)</h1>", re.DOTALL)
-# What only works on a page that a browser shows.
+# What only works on a page that a browser shows; and the run times of single cells with the lists
+# of what was imported, which would fill a tenth of the book with numbers of one day.
 _NEEDLESS = re.compile(
     r"<script\b.*?</script>|<a class=\"headerlink\".*?</a>|<p class=\"facts-links\">.*?</p>"
-    r"|<input\b[^>]*>|<button\b.*?</button>",
+    r"|<input\b[^>]*>|<button\b.*?</button>|<details class=\"measured\">.*?</details>",
     re.DOTALL,
 )
-_STYLE = """\
-@page { size: A4; margin: 20mm 18mm 22mm; @bottom-center { content: counter(page);
-  font: 9pt sans-serif; } }
-@page :first { @bottom-center { content: none; } }
-html { font-size: 10.5pt; scroll-padding: 0; }
-body { display: block; }
-.sheet { break-before: page; }
-.bd-article p, .bd-article li, .bd-article dd { max-width: none; }
-.bd-article pre, .bd-article pre * { white-space: pre-wrap; overflow-wrap: anywhere; }
-.bd-article div, .bd-article pre { max-height: none; overflow: visible; }
-.bd-article img { max-width: 100%; max-height: 150mm; width: auto; height: auto; }
-.bd-article table { font-size: 0.85rem; max-width: 100%; overflow-wrap: anywhere; }
-.bd-article div.math-display { display: block; text-align: center; }
-.front { text-align: center; padding-top: 70mm; }
-.front img { width: 60mm; }
-.front h1 { font-size: 30pt; }
-.contents ol { list-style: none; padding: 0; }
-.contents li { display: flex; justify-content: space-between; padding: 0.25rem 0;
-  border-bottom: 1px dotted #999; }
-"""
+_STYLE_URL = re.compile(r"url\((?!data:|&quot;|[\"'#])(?P<address>[^):]+)\)")
 
 
 def make(folder: Path, settings: SiteSettings, target: Path, *, say: Callable[[str], None]) -> int:
@@ -163,18 +148,20 @@ def one_page(folder: Path, settings: SiteSettings, numbers: Mapping[str, int]) -
         f'<link rel="stylesheet" href="{path.as_uri()}">'
         for path in sorted((folder / "_static").glob("book.*.css"))
     )
+    titles = [_title(sheet) for sheet in sheets]
+    heads = paper.running_heads(settings.title, titles, [place(n) for n in range(len(sheets))])
     logo = folder / "_static" / "logo-light.svg"
     picture = f'<img src="{logo.as_uri()}" alt="">' if logo.is_file() else ""
     return (
         '<!DOCTYPE html>\n<html lang="en" data-theme="light"><head><meta charset="utf-8">'
-        f"<title>{escape(settings.title)}</title>{styles}<style>{_STYLE}</style></head><body>"
+        f"<title>{escape(settings.title)}</title>{styles}<style>{paper.STYLE}{heads}</style></head><body>"
         f'<section class="front">{picture}<h1>{escape(settings.title)}</h1></section>'
         f'<section class="sheet bd-article contents"><h1>Contents</h1><ol>{rows}</ol></section>'
         + "".join(
             f'<section class="sheet bd-article" id="{place(number)}">{sheet}</section>'
             for number, sheet in enumerate(sheets)
         )
-        + "</body></html>\n"
+        + f"<script>{paper.FIT}</script></body></html>\n"
     )
 
 
@@ -198,16 +185,20 @@ def _sheet(folder: Path, pages: Sequence[str], number: int) -> str:
             f"The built site lacks {page}, which _toc.yml lists.", fix="chapterhouse site"
         )
 
+    def local(address: str) -> str:
+        name = posixpath.normpath(posixpath.join(posixpath.dirname(page), address))
+        return (folder / unquote(name)).resolve().as_uri()
+
     def attribute(match: re.Match[str]) -> str:
         name, value = match["name"], unescape(match["value"])
         if name in ("id", "name"):
             value = f"{place(number)}-{value}"
         elif name in _LISTED:
             value = " ".join(f"{place(number)}-{each}" for each in value.split())
+        elif name == "style":
+            value = _STYLE_URL.sub(lambda found: f"url('{local(found['address'])}')", value)
         elif name == "src":
-            if not urlsplit(value).scheme:
-                local = posixpath.normpath(posixpath.join(posixpath.dirname(page), value))
-                value = (folder / unquote(local)).resolve().as_uri()
+            value = value if urlsplit(value).scheme else local(value)
         elif name == "href":
             there = _there(page, value, pages)
             if there is None:
