@@ -64,11 +64,11 @@ def claim(
                 f"The claim {text!r} has a limit and a value.",
                 fix="give the number as the second argument, and no value",
             )
-        value = number = _measured(fact, text)
-        held = all(_keeps(number, limit) for limit in limits)
+        value = _measured(fact, text)
+        held = all(_keeps(value, limit) for limit in limits)
     else:
         held = bool(fact)
-        number = None if value is None else _plain(value)
+    number = None if value is None else _plain(value)
     shown = "" if number is None else f" ({_text(number)})"
     mark = "✓" if held else "✗"
     verdict = "held" if held else "failed"
