@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sprat.blocks import Block, Label, Several
 from sprat.data import Batch, Data, head
 from sprat.errors import DataError, SpratError, TaskError, TrainingError
+from sprat.labels import check_labels
 from sprat.loader import Loader, first_batch
 from sprat.metrics import Metric
 from sprat.phases import Phase, TrainPhase
-from sprat.splits import listed, refuse_unlearnable
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -123,38 +122,7 @@ def check_data(learn: "Learner") -> None:
             learn.task.check(Batch(head(data.x, FEW), data.y))
             labelled[name] = data
     if "train" in labelled and any(phase.trains for phase in learn.phases):
-        _check_labels(learn.task.target, labelled)
-
-
-def _check_labels(target: Block | None, parts: Mapping[str, Data]) -> None:
-    """Look at each `Label` of a target whether its classes are there to be learnt."""
-    if any(data.allow_missing for data in parts.values()):
-        return
-    blocks: tuple[Block | None, ...] = (target,)
-    columns: dict[str, tuple[Any, ...]] = {name: (data.y,) for name, data in parts.items()}
-    if isinstance(target, Several):
-        blocks = target.parts
-        columns = {name: column[0] for name, column in columns.items()}
-    for number, block in enumerate(blocks):
-        if isinstance(block, Label):
-            measured = {n: c[number] for n, c in columns.items() if n in ("valid", "test")}
-            _check_classes(block, columns["train"][number], measured)
-
-
-def _check_classes(block: Label, train: Tensor, measured: Mapping[str, Tensor]) -> None:
-    """Refuse a class that is measured and never learnt; warn of one that is not there at all.
-
-    One that is only not measured is left alone: small validation parts lack rare classes.
-    """
-    refuse_unlearnable(train, measured, block.classes)
-    missing = (train.bincount(minlength=len(block.classes)) == 0).tolist()
-    if any(missing):
-        warnings.warn(
-            f"The data has no sample of {listed(block.classes, missing)} of {block}: are labels "
-            "shifted, or files missing? If all is well, name the classes that there are, or pass "
-            "Data(..., allow_missing=True).",
-            stacklevel=5,  # where the learner is made
-        )
+        check_labels(learn.task.target, labelled)
 
 
 @torch.no_grad()

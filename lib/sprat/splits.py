@@ -1,7 +1,7 @@
 """Which samples are held out for validation: at random, by class, by time or by group."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -9,8 +9,6 @@ from torch import Tensor
 
 from sprat.errors import DataError
 from sprat.shapes import Bool
-
-FEW = 3  # classes that a message names
 
 
 class Splits(NamedTuple):
@@ -133,35 +131,3 @@ def refuse_missing_classes(
                 f"{int(counts[label])}.",
                 fix=f"{fix}, or allow_missing=True if that is what you want",
             )
-
-
-def refuse_unlearnable(train: Tensor, others: Mapping[str, Tensor], names: Sequence[str]) -> None:
-    """Refuse parts that measure a class which the training part does not show.
-
-    Args:
-        train: class indices to learn from, int64 (N,).
-        others: what is measured, by the name of the part, likewise.
-        names: of the classes.
-
-    Raises:
-        DataError: naming the classes, and how many samples of them there are.
-    """
-    known = train.bincount(minlength=len(names)) > 0
-    for part, targets in others.items():
-        counts = targets.bincount(minlength=len(names)).to(known.device)
-        unknown = (counts * ~known).tolist()
-        if not any(unknown):
-            continue
-        raise DataError(
-            f"The training part has no sample of {listed(names, unknown)}, of which the "
-            f"{part!r} part has {sum(unknown):,}.",
-            fix="split all of the data with data.split(valid=0.1, stratify=True), or pass "
-            "Data(..., allow_missing=True) if that is what you want",
-        )
-
-
-def listed(names: Sequence[str], counts: Sequence[int]) -> str:
-    """The first few classes whose count is not 0, in words."""
-    chosen = [repr(name) for name, count in zip(names, counts, strict=True) if count]
-    shown = ", ".join(chosen[:FEW]) + (", …" if len(chosen) > FEW else "")
-    return f"class {shown}" if len(chosen) == 1 else f"{len(chosen)} classes ({shown})"
