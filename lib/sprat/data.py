@@ -15,6 +15,7 @@ from sprat.columns import Column, as_column, count, describe, head, moved, rows,
 from sprat.errors import DataError
 from sprat.splits import (
     Splits,
+    as_index,
     as_keys,
     check_share,
     latest,
@@ -125,16 +126,20 @@ class Data:
             parts.append(f"{len(self.classes)} classes")
         return f"Data({self.name!r}: {', '.join(parts)})"
 
-    def __getitem__(self, index: int | slice | Tensor) -> Any:
+    def __getitem__(self, index: Any) -> Any:
         """One sample as ``(x, y)`` for an integer; a smaller `Data` for a slice, indices or a mask.
 
+        Indices and masks are tensors, lists or numpy arrays.
+
         Raises:
-            DataError: a mask whose length is not that of the data.
+            DataError: a mask whose length is not that of the data, or indices that are none of it.
         """
-        if isinstance(index, int):
-            return sample(self.x, index), None if self.y is None else sample(self.y, index)
+        if hasattr(index, "__index__") and not getattr(index, "ndim", 0):
+            place = int(index)
+            return sample(self.x, place), None if self.y is None else sample(self.y, place)
         if isinstance(index, slice):
             index = torch.arange(len(self))[index]
+        index = as_index(index, len(self))
         if index.dtype == torch.bool:
             if index.shape != (len(self),):
                 raise DataError(
@@ -249,9 +254,12 @@ class Data:
         return parts
 
     def _targets(self) -> Tensor:
-        if not isinstance(self.y, Tensor):
+        if not isinstance(self.y, Tensor) or self.y.ndim != 1:
+            found = "" if self.y is None else f"; its targets are {describe(self.y)}"
             raise DataError(
-                f"{self.name!r} has no column of label indices.", fix="pass y= with one per sample"
+                f"{self.name!r} has no column of label indices{found}.",
+                fix="pass y= with one per sample, or say which keys to go by: group(by), "
+                "split(by_group=)",
             )
         return self.y
 

@@ -27,7 +27,7 @@ from sprat.recorder import Recorder
 from sprat.task import Task
 
 if TYPE_CHECKING:
-    from sprat.checkpoint import Resumed
+    from sprat.resumed import Resumed
 
 State = dict[str, Any]
 LR = float | tuple[float, float]  # a learning rate a step; two of them: of the first part, the last
@@ -45,8 +45,7 @@ class Learner:
         metrics: functions of ``(y_hat, y)`` or `Metric` objects; by default the task's.
         optimizer: ``(parameters, lr=)`` to a `torch.optim.Optimizer`; or a dict of names to
             optimisers, already made, for phases that use several.
-        lr: the learning rate a step, where a fit names none; by default 1e-3, or what it is in
-            `optimizer`, where that is made already.
+        lr: the rate a step, where a fit names none; by default 1e-3, or that of optimisers given.
         batch_size: samples in a batch of a `Data`; loaders keep their own.
         phases: what an epoch consists of; by default `TrainPhase` and, with validation data,
             `ValidPhase`.
@@ -151,8 +150,8 @@ class Learner:
             TrainingError: `epochs` or `lr` is no such number, the first step cannot work, or the
                 loss is no longer finite.
         """
-        sanity.check_plan(epochs, lr)
-        self.prepare(self.base_lr if lr is None else lr)  # whatever a schedule has left
+        sanity.check_plan(epochs, lr := self.base_lr if lr is None else lr)
+        self.prepare(lr)
         sanity.check_first_step(self)
         chosen = [*self.callbacks, *callbacks, Recorder(), *([Progress()] if self.progress else [])]
         with self.listening(chosen), ending("fit"):

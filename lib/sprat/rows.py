@@ -136,11 +136,15 @@ def _numbers(name: str, values: Any) -> Tensor:
         return values.to(torch.float32)
     try:
         return torch.tensor(
-            [float("nan") if is_missing(cell) else float(str(cell)) for cell in values],
+            [float("nan") if is_missing(cell) else _number(cell) for cell in values],
             dtype=torch.float32,
         )
-    except ValueError as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise BlockError(
             f"The column {name!r} should hold numbers: {error}.",
             fix="name it among the categorical columns, or mend the cell",
         ) from None
+
+
+def _number(cell: Any) -> float:
+    return float(cell) if hasattr(cell, "__float__") else float(str(cell))

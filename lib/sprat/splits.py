@@ -84,27 +84,77 @@ def whole_groups(
     return held[member]
 
 
+def as_index(values: Any, total: int) -> Tensor:
+    """A mask as it is; indices, of which negative ones count from the end, from 0 up.
+
+    Raises:
+        DataError: they are neither, or an index is not below `total`.
+    """
+    try:
+        index = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        index = torch.empty(0, 0)
+    if index.dtype == torch.bool:
+        return index
+    whole = not (index.is_floating_point() or index.is_complex())
+    if index.ndim != 1 or (len(index) and not whole):
+        kind = f"{index.dtype} {tuple(index.shape)}" if index.numel() else type(values).__name__
+        raise DataError(
+            f"Data was indexed by {kind}.",
+            fix="give a number, a slice, a list of numbers, or one true or false for each sample",
+        )
+    index = index.long()
+    if len(index) and not -total <= int(index.min()) <= int(index.max()) < total:
+        raise DataError(
+            f"There are {total:,} samples; those from {int(index.min())} to {int(index.max())} "
+            "were asked for.",
+            fix=f"ask for 0 to {total - 1}",
+        )
+    return torch.where(index < 0, index + total, index)
+
+
 def as_keys(values: Any, total: int, what: str) -> Tensor:
     """A number for each sample, from a tensor or any sequence: equal where the values are.
 
     Numbers keep their order, and strings that of the alphabet.
 
     Raises:
-        DataError: there is not one value a sample.
+        DataError: there is not one value a sample, or they have no order.
     """
     if not isinstance(values, Tensor):
         cells = list(values) if isinstance(values, Sequence) or hasattr(values, "__iter__") else []
-        if all(isinstance(cell, (int, float)) for cell in cells):
+        if cells and all(isinstance(cell, float) for cell in cells):
             values = torch.tensor(cells, dtype=torch.float64)
-        else:
-            place = {value: i for i, value in enumerate(sorted(set(cells)))}
-            values = torch.tensor([place[cell] for cell in cells])
+        else:  # by their places: nanoseconds since 1970 are too large for a float
+            values = _ranks(cells, what)
     if values.shape != (total,):
         raise DataError(
             f"{what} has shape {tuple(values.shape)}; ({total},) was expected.",
             fix="give one value for each sample, in the data's order",
         )
+    if values.is_floating_point() and bool(values.isnan().any()):
+        raise DataError(
+            f"{what} is NaN for {int(values.isnan().sum())} samples.",
+            fix="drop them first: data.filter(...), or give them a value",
+        )
     return values.cpu()
+
+
+def _ranks(cells: list[Any], what: str) -> Tensor:
+    """The place of each value among all, in order."""
+    try:
+        place = {value: i for i, value in enumerate(sorted(set(cells)))}
+    except TypeError:
+        kinds = sorted({type(cell).__name__ for cell in cells})
+        raise DataError(
+            f"{what} holds {' and '.join(kinds)}, which have no order.",
+            fix="give numbers, words or dates, of one kind, one for each sample",
+        ) from None
+    if any(value != value for value in place):
+        raise DataError(
+            f"{what} is missing for some samples.", fix="drop them first, or give them a value"
+        )
+    return torch.tensor([place[cell] for cell in cells])
 
 
 def refuse_missing_classes(

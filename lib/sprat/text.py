@@ -67,6 +67,11 @@ class Tokenizer(Encoding):
 
     def ragged(self, texts: Sequence[str]) -> Ragged:
         """All texts as indices, without padding: what a data set of tokens keeps in memory."""
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise TaskError(
+                f"{type(self).__name__} got {texts!r:.60}; a list of strings was expected.",
+                fix="give a list, of one text too: [text]; and leave out what is missing",
+            )
         marks = ([START], [END]) if self.marked else ([], [])
         return Ragged.of([marks[0] + self.split(text) + marks[1] for text in texts], PADDING)
 
@@ -94,7 +99,9 @@ class Tokenizer(Encoding):
         target = Path(path)
         plain = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
         config = {"format": FORMAT, "type": type(self).__name__, **plain}
-        target.write_text(json.dumps(config, ensure_ascii=False), encoding="utf-8")
+        text = json.dumps(config, ensure_ascii=False)
+        # Half a surrogate pair has no UTF-8 of its own, but may be among the pieces.
+        target.write_bytes(text.encode("utf-8", "surrogatepass"))
         return target
 
 
@@ -289,7 +296,7 @@ def load(path: str | Path) -> Tokenizer:
     """
     kinds: dict[str, type[Tokenizer]] = {k.__name__: k for k in (Characters, Words, BytePairs)}
     try:
-        config = json.loads(Path(path).read_text(encoding="utf-8"))
+        config = json.loads(Path(path).read_bytes().decode("utf-8", "surrogatepass"))
         version, kind = config.pop("format"), kinds[config.pop("type")]
         if version == FORMAT:
             return kind(**{name: _tuples(value) for name, value in config.items()})

@@ -116,6 +116,38 @@ def test_group_by_numbers_that_are_not_whole() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "index",
+    [[1, 3], np.array([1, 3]), torch.tensor([1, 3]), [-4, -2], [False, True, False, True, False]],
+)
+def test_indices_of_several_kinds(index: object) -> None:
+    assert numbered(5)[index].x.tolist() == [1, 3]
+    assert sp.Data(list("abcde"))[index].x == ["b", "d"]
+
+
+@pytest.mark.parametrize("place", [3, -2, np.int64(3), torch.tensor(3)])
+def test_one_sample_by_numbers_of_several_kinds(place: object) -> None:
+    assert numbered(5)[place] == (torch.tensor(3), torch.tensor(3))
+
+
+def test_a_loader_may_yield_dicts() -> None:
+    """As many do that read texts: samples are counted, and what is inside is moved."""
+    batch = sp.Batch.of({"ids": torch.ones(3, 7), "mask": torch.ones(3, 7)})
+    assert len(batch) == 3
+    assert batch.to("meta").x["mask"].device.type == "meta"
+
+    class Own(sp.TrainPhase):
+        def step(self, learn: sp.Learner, batch: sp.Batch) -> dict:
+            return learn.update(loss=learn.model(batch.x["ids"]).mean())
+
+    loader = [{"ids": torch.full((n, 7), float(n)), "name": ["a"] * n} for n in (4, 1)]
+    model = torch.nn.Linear(7, 1, bias=False)
+    torch.nn.init.ones_(model.weight)
+    learn = sp.Learner(model, loader, phases=[Own()], device="cpu", progress=False)
+    learn.fit(1, lr=0.0)
+    assert learn.history.last("train_loss") == pytest.approx((4 * 28 + 7) / 5)
+
+
 def test_map_is_called_once_with_the_whole_column() -> None:
     calls = []
 
@@ -180,6 +212,16 @@ def test_repr_says_what_is_inside(pictures: sp.Data) -> None:
         (lambda: numbered(5, 5).split(valid=0.4, stratify=True), "leaves one part without it"),
         (lambda: sp.Data([1, 2]).split(valid=0.5, stratify=True), "no column of label indices"),
         (lambda: sp.Data([1, 2]).group(), "no column of label indices"),
+        (lambda: numbered(5)[torch.tensor([5])], "5 samples; those from 5 to 5 were asked for"),
+        (lambda: numbered(5)[[0, -6]], "those from -6 to 0"),
+        (lambda: numbered(5)[[0.5]], "indexed by torch.float32"),
+        (lambda: numbered(5)[["a"]], "indexed by list"),
+        (lambda: numbered(5)[[]], "There are no samples"),
+        (
+            lambda: sp.Data(torch.ones(4), torch.ones(4, 2)).split(0.5, stratify=True),
+            r"no column of label indices; its targets are float32 \(2,\)",
+        ),
+        (lambda: sp.Data(torch.ones(4), torch.ones(4, 2)).group(), "no column of label indices"),
         (lambda: sp.Loader(numbered(5), 0), "batch_size is 0"),
         (lambda: sp.Batch.of((1, 2, 3)), "yields 3 things"),
     ],

@@ -249,3 +249,10 @@ def test_optimisers_that_are_given_have_rates_of_their_own(
     learn = fit()
     learn.fit(1)
     assert learn.lr == pytest.approx(0.5)
+
+
+def test_a_rate_of_the_learner_that_is_none(pictures: sp.Data, task: sp.Task) -> None:
+    learn = sp.Learner(task, (pictures,), model=Body(), lr=-1.0, device="cpu")
+    for fit in (learn.fit, learn.fit_one_cycle, learn.fine_tune):
+        with pytest.raises(TrainingError, match="lr is -"):
+            fit(1)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given
@@ -161,3 +162,26 @@ def test_tuples_of_columns_go_through_everything() -> None:
     batch = next(iter(sp.Loader(data, 3)))
     assert len(batch) == 3
     assert "Rows" in repr(data)
+
+
+def test_by_time_in_nanoseconds_and_dates() -> None:
+    start = 1_700_000_000_000_000_000
+    parts = numbered(64).split(8, by_time=[start + i for i in range(64)])
+    assert parts.valid.x.tolist() == list(range(56, 64))
+    days = np.datetime64("2024-01-01") + np.arange(64).astype("timedelta64[D]")
+    assert numbered(64).split(8, by_time=days).valid.x.tolist() == list(range(56, 64))
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ([None, "a", "b", "a"], "holds NoneType and str, which have no order"),
+        ([float("nan"), 1.0, 2.0, 3.0], "is NaN for 1 samples"),
+        (torch.tensor([1.0, 2.0, float("nan"), 0.0]), "is NaN for 1 samples"),
+    ],
+)
+@pytest.mark.parametrize("by", ["by_time", "by_group"])
+def test_keys_that_are_missing_are_named(by: str, keys: Any, says: str) -> None:
+    with pytest.raises(DataError, match=says) as caught:
+        numbered(4).split(0.5, **{by: keys})
+    assert caught.value.fix

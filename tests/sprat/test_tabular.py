@@ -258,3 +258,15 @@ def test_both_parts_of_rows_have_the_same_number() -> None:
     uneven = SimpleNamespace(categorical=torch.zeros(2, 1), continuous=torch.zeros(3, 1))
     with pytest.raises(BlockError, match="2 rows of categories and 3 of numbers"):
         inspect.unwrap(sp.Rows.__post_init__)(uneven)
+
+
+def test_yes_and_no_are_categories_unless_said_otherwise() -> None:
+    columns = {"smokes": [True, False, None, True], "age": [30, 41.5, 22, 60]}
+    block = sp.TableRow.of(columns)
+    assert block.categorical == (("smokes", ("False", "True")),)
+    assert block.read(columns).categorical[:, 0].tolist() == [1, 0, sp.tabular.MISSING, 1]
+    numbers = sp.TableRow.of(columns, categorical=[])
+    smokes = numbers.read(columns).continuous[:, 0]
+    assert smokes.nan_to_num(-1).tolist() == [1, 0, -1, 1]
+    array = {"smokes": numpy.array([True, False]), "age": numpy.array([3, 4])}
+    assert sp.TableRow.of(array).categorical == block.categorical

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -210,3 +211,25 @@ def test_ragged_tokens_train(capsys: pytest.CaptureFixture[str]) -> None:
     learn.fit(15, lr=0.1)
     assert learn.evaluate()["accuracy"] == 1
     assert "a a" in learn.show_batch(8, backend="text")
+
+
+@pytest.mark.parametrize("kind", [Words, Characters, BytePairs])
+def test_odd_characters_come_back_and_are_saved(kind: Any, tmp_path: Path) -> None:
+    odd = [
+        "\ud800 half",
+        "\x00",
+        "e\u0301 \u00e9",
+        "\U0001f469\u200d\U0001f467",
+        "\u05e9",
+        "a\u00a0b",
+    ]
+    tokenizer = kind.of(odd)
+    again = sp.text.load(tokenizer.save(tmp_path / "tokens.json"))
+    assert again == tokenizer
+    assert again.decode(again.encode(odd)) == odd
+
+
+def test_one_string_is_no_list_of_its_characters() -> None:
+    with pytest.raises(TaskError, match="'one string'; a list of strings was expected") as caught:
+        Words.of(["a"]).encode("one string")
+    assert "[text]" in str(caught.value)

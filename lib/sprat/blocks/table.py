@@ -64,7 +64,7 @@ class TableRow(Block):
         Args:
             columns: a mapping of names to values, or a pandas `DataFrame`.
             categorical: names of the columns to take as categories; by default those that hold
-                anything but numbers.
+                anything but numbers: words, dates, yes and no.
         """
         named, numbers, missing = {}, [], []
         for name in columns:
@@ -73,7 +73,7 @@ class TableRow(Block):
             present = [cell for cell in cells if not is_missing(cell)]
             if len(present) < len(cells):
                 missing.append(name)
-            wordy = not all(isinstance(c, (int, float)) or hasattr(c, "__float__") for c in present)
+            wordy = not all(map(_is_number, present))
             if name in categorical if categorical is not None else wordy:
                 named[name] = sorted({str(cell) for cell in present})
             else:
@@ -183,3 +183,8 @@ class TableRow(Block):
     def show(self, grid: "Grid", value: Any, title: str = "") -> None:
         """A line a column."""
         grid.text("\n".join(f"{name}: {cell}" for name, cell in self.cells(value)), title)
+
+
+def _is_number(cell: object) -> bool:
+    """Whether a cell is a number; Python's and numpy's yes and no are categories."""
+    return hasattr(cell, "__float__") and type(cell).__name__ not in ("bool", "bool_")
