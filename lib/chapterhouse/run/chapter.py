@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.run import kernel, normalise, trace
+from chapterhouse.run import kernel, normalise, trace, tree
 from chapterhouse.run.failure import Failure, describe
 from chapterhouse.run.gather import Trace, read_report
 from chapterhouse.run.plan import Plan
@@ -130,11 +130,14 @@ def _execute_in(
     engine.register()
     watch = Watch(plan.limits, stop)
     started = time.perf_counter()
-    with Tracer(course, room) as tracer:
+    with tree.beside(course, plan.slug) as others, Tracer(course, room) as tracer:
+        before = tree.take(course)
         session = engine.Session(
             course=course, room=room, watch=watch, tracer=tracer, progress=progress
         )
         error = _run(plan, session)
+        if not tracer.active and (changed := tree.changed(before, course)):
+            error = engine.blame(session, changed, sorted(others))
     wall_s = round(time.perf_counter() - started, 3)
     return _conclude(plan, session, hashes, wall_s, error)
 

@@ -162,6 +162,23 @@ def refuse_changes(session: Session) -> None:
         raise RuntimeError(session.watch.breach)
 
 
+def blame(session: Session, changed: list[str], others: list[str]) -> RuntimeError:
+    """Fail a chapter during which the course was changed, when nobody knows by whom.
+
+    Args:
+        session: the chapter's, which has ended.
+        changed: the paths.
+        others: the chapters that ran meanwhile.
+    """
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    beside = f", and while {', '.join(others)} ran" if others else ""
+    session.watch.breach = f"{changed[0]}{more} was changed while it ran{beside}"
+    session.watch.fix = (
+        "have the chapter write below its current folder; if it was you who edited that, run again"
+    )
+    return RuntimeError(session.watch.breach)
+
+
 def _hide_expected_errors(notebook: NotebookNode) -> None:
     """Because papermill takes any error for a failure, even where a cell was meant to raise."""
     for cell in notebook.cells:

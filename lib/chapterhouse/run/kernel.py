@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chapterhouse.course import Course
-from chapterhouse.run import forkclient, inside
+from chapterhouse.run import forkclient, inside, syscalls
 
 if TYPE_CHECKING:
     from chapterhouse.run.warm import WarmKernelManager
@@ -138,10 +138,11 @@ def environment(course: Course, where: Room) -> dict[str, str]:
             inside.ROOT: str(course.root),
             inside.BUILD: str(course.build),
             inside.ROOM: str(where.folder),
-            inside.TRACER: str(where.tracer),
             inside.LIBRARIES: os.pathsep.join(str(path) for path in course.libraries),
         }
     )
+    if syscalls.known():
+        env[inside.TRACER] = str(where.tracer)
     return env
 
 

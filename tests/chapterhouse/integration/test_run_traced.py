@@ -94,22 +94,22 @@ def test_what_children_and_compiled_code_would_change_stays_and_the_chapter_fail
 
 @asked
 def test_torch_cannot_save_into_the_course_and_what_it_reads_counts(tmp_path) -> None:
-    torch = pytest.importorskip("torch")
     course = course_of(
         tmp_path,
-        saves=["import torch\ntry: torch.save(torch.ones(2), f'{root}/data/w.pt')\nexcept: pass"],
+        saves=["try: import torch; torch.save(torch.ones(2), f'{root}/data/w.pt')\nexcept: pass"],
         reads=[
-            "from safetensors.torch import load_file\n"
+            "from safetensors.numpy import load_file\n"
             "print(load_file(f'{root}/data/w.safetensors')['w'].sum())"
         ],
     )
-    from safetensors.torch import save_file
+    from numpy import ones, zeros
+    from safetensors.numpy import save_file
 
-    save_file({"w": torch.ones(3)}, tmp_path / "data/w.safetensors")
+    save_file({"w": ones(3)}, tmp_path / "data/w.safetensors")
     statuses, screen = run(course)
     assert statuses == {"saves": "failed", "reads": "ran"}, screen
     assert not (tmp_path / "data/w.pt").exists()
-    save_file({"w": torch.zeros(3)}, tmp_path / "data/w.safetensors")
+    save_file({"w": zeros(3)}, tmp_path / "data/w.safetensors")
     (row,) = inspect(course, ["2"])
     assert row.reasons == ("data/w.safetensors changed (used by cell 4)",)
 
@@ -170,3 +170,44 @@ def test_a_data_file_that_is_edited_while_a_chapter_runs_is_not_kept_with_it(tmp
     assert Run.load(executed_path(course, "fast", "01_reads", ".json")).key == ""
     (row,) = inspect(course)
     assert row.state != "fresh"
+
+
+@pytest.fixture
+def unasked(monkeypatch) -> None:
+    """A system that does not tell what it sees."""
+    monkeypatch.setattr(syscalls, "known", dict)
+
+
+def test_without_the_systems_help_a_changed_course_fails_all_who_may_have_done_it(
+    tmp_path, unasked
+) -> None:
+    wait = "import os, time\nwhile not os.path.exists(f'{root}/.go'): time.sleep(0.02)"
+    course = course_of(
+        tmp_path,
+        rude=[
+            "subprocess.run(['sh', '-c', f'echo 3 > {root}/data/table.csv'])",
+            "open(f'{root}/.go', 'w').close()",
+        ],
+        beside=[wait],
+    )
+    screen = io.StringIO()
+    report = run_course(course, screen=screen, jobs=2)
+    assert {row.slug: row.status for row in report.rows} == {
+        "01_rude": "failed",
+        "02_beside": "failed",
+    }
+    assert "table.csv was changed while it ran, and while 02_beside ran" in screen.getvalue()
+    assert {row.state for row in inspect(course)} == {"failed"}
+
+
+def test_without_the_systems_help_what_starts_programs_is_not_kept(tmp_path, unasked) -> None:
+    course = course_of(
+        tmp_path,
+        starts=["print(subprocess.run(['true']).returncode)"],
+        looks=["import os; print(os.path.exists(f'{root}/data/more.csv'), os.stat(root).st_mode)"],
+    )
+    assert run(course)[0] == {"starts": "ran", "looks": "ran"}
+    assert run(course)[0] == {"starts": "ran", "looks": "cached"}
+    (tmp_path / "data/more.csv").write_text("")
+    (row,) = inspect(course, ["2"])
+    assert row.reasons == ("data/more.csv appeared",)
