@@ -41,6 +41,10 @@ PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Figu
 :root {{ --pst-color-primary: #0b6670; --pst-color-secondary: #a93d24; --pst-color-border: #d5e0e3;
   --pst-color-background: #ffffff; --pst-color-text-base: #16262e;
   --pst-color-text-muted: #4b5c64; }}
+html[data-theme="dark"] {{ --pst-color-primary: #6bd0d6; --pst-color-secondary: #ffad94;
+  --pst-color-border: #2c424b; --pst-color-background: #0f1b21; --pst-color-text-base: #dbe6e9;
+  --pst-color-text-muted: #a4b5bb; }}
+body {{ background: var(--pst-color-background); color: var(--pst-color-text-base); }}
 </style></head><body><main><h1>Figures</h1>{figures}</main></body></html>"""
 
 
@@ -331,6 +335,83 @@ def test_choosing_a_learning_rate_and_a_start(tab) -> None:
     tab.keyboard.press("Home")
     tab.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     assert max(shares(figure)) < 2  # it begins at the bottom
+
+
+def test_a_figure_is_used_from_start_to_end_with_keys_alone(tab) -> None:
+    own = "(e) => e.contains(document.activeElement)"
+    figure = tab.locator("#mlp .live")
+    for _ in range(len(KINDS)):  # the buttons that stand before it
+        tab.keyboard.press("Tab")
+        if figure.evaluate(own):
+            break
+    tab.keyboard.press("Enter")
+    figure.locator(".live-stage").wait_for()
+    canvas = figure.get_by_role("application")
+    assert canvas.evaluate("(e) => e === document.activeElement")
+    before = shares(figure)
+    tab.keyboard.press("Delete")
+    tab.keyboard.press("Enter")  # the pen goes down
+    for key in ("ArrowUp", "ArrowUp", "ArrowLeft", "ArrowLeft"):
+        tab.keyboard.press(key)
+    tab.keyboard.press("Enter")
+    drawn, pixels = shares(figure), canvas.evaluate(READ)
+    assert drawn != before
+    assert 3 < sum(value > 0 for value in pixels) < 60
+    visited = []
+    while figure.evaluate(own):  # no way leads in without one that leads out
+        visited.append(
+            tab.evaluate(
+                "document.activeElement.innerText || "
+                "document.activeElement.labels?.[0]?.innerText || ''"
+            )
+        )
+        assert len(visited) < 12, visited
+        tab.keyboard.press("Tab")
+    assert [words.split("\n")[0] for words in visited[1:5]] == [
+        "Clear", "Next example", "Erase", "Move to the middle",
+    ]  # fmt: skip
+    tab.keyboard.press("Shift+Tab")
+    assert figure.evaluate(own)
+
+
+def test_a_finger_draws(browser, bare_page) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.goto(bare_page.as_uri())
+    figure = page.locator("#mlp .live")
+    figure.locator("button").tap()
+    figure.locator(".live-stage").wait_for()
+    figure.get_by_role("button", name="Clear").tap()
+    canvas = figure.get_by_role("application")
+    assert max(canvas.evaluate(READ)) == 0
+    canvas.tap()
+    assert max(canvas.evaluate(READ)) > 100
+    # The page stays where it is while a finger draws.
+    assert canvas.evaluate("(e) => getComputedStyle(e).touchAction") == "none"
+    context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_figures_that_run(browser, bare_page, page_tools, scheme) -> None:
+    context = browser.new_context(viewport={"width": 800, "height": 844}, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(bare_page.as_uri())
+    page.evaluate("(theme) => { document.documentElement.dataset.theme = theme }", scheme)
+    for name in KINDS:
+        figure = begin(page, name)
+        for button in figure.locator(".live-stage button").all():
+            button.click()
+    assert page.evaluate("document.getAnimations().length") == 0
+    page.add_script_tag(path=page_tools / "node_modules/axe-core/axe.min.js")
+    result = page.evaluate("axe.run(document, { resultTypes: ['violations'] })")
+    context.close()
+    assert len(result["passes"]) > 5, "axe looked at nothing"
+    assert [
+        f"{fault['impact']} {fault['id']}: {fault['nodes'][0]['html'][:160]}"
+        for fault in result["violations"]
+        if fault["impact"] in ("moderate", "serious", "critical")
+    ] == []
 
 
 def test_on_a_phone_nothing_is_too_wide_and_everything_has_a_name(tab) -> None:

@@ -19,14 +19,15 @@ const STYLE = `
   background: var(--pst-color-background); color: var(--pst-color-primary); }
 .live-stage button:hover, .live-stage button[aria-pressed="true"] {
   background: var(--pst-color-primary); color: var(--pst-color-background); }
-.live-stage label { display: grid; grid-template-columns: auto 1fr 3.5rem; gap: .3rem .7rem;
+.live-stage label { display: grid; grid-template-columns: minmax(5.5rem, auto) 1fr 3.5rem; gap: .3rem .7rem;
   align-items: center; margin: .35rem 0; }
 .live-stage input[type="range"] { min-width: 0; width: 100%; min-height: 1.6rem;
   accent-color: var(--pst-color-primary); }
 .live-stage output { font-variant-numeric: tabular-nums; }
 .live-stage select { font: inherit; min-height: 2rem; }
-.live-bars { list-style: none; padding: 0; margin: 0; }
-.live-bars li { display: grid; grid-template-columns: 7.5rem 1fr 3.4rem; gap: .6rem; align-items: center;
+.live-bars { list-style: none; padding: 0; margin: 0; display: grid; column-gap: .6rem;
+  grid-template-columns: minmax(1.5rem, max-content) 1fr 3.4rem; }
+.live-bars li { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; align-items: center;
   max-width: none; font-variant-numeric: tabular-nums; }
 .live-bars b { display: block; height: .8rem; background: var(--pst-color-text-muted); }
 .live-bars .live-first b { background: var(--pst-color-primary); }
