@@ -27,6 +27,8 @@ _OPENING = """\
 What the book promises about speed, measured. Each table is one benchmark: the ways take turns in
 one run, so that a busy machine slows all of them, and ratios are of times from the same round.
 Trust the ratios more than the seconds. `make bench` measures again and writes this page.
+
+% made by benchmarks/report.py
 """
 _TITLES = {
     "learner_overhead": "Training: what the learner adds",
@@ -35,6 +37,7 @@ _TITLES = {
     "book": "Making the book",
     "execution": "Executing again after an edit",
     "serve": "Previewing while you write",
+    "site_weight": "What a page weighs",
     "grading_speed": "Grading",
     "recipes": "Recipes: time to a target",
     "cartpole": "A pole that learns to stand up",
@@ -52,7 +55,15 @@ _NOTES = {
     "execution": "The same small book each way, edited each way. jupyter-book keeps the old output "
     "after an edit of a library file: its cache knows only the notebook. Plain papermill keeps "
     "nothing. The last two rows are one notebook, from nothing to its end.",
-    "serve": "A page and a chapter are renewed by themselves; the whole build follows behind.",
+    "serve": "From before the file is saved until a browser that has the page open shows the new "
+    "words; `page` is a page of the book, `chapter` a chapter. `jupyter-book build` ends with "
+    "files on disk, and you load the page yourself. The peers have the same pages as a stock "
+    "Jupyter Book, executed already. The ratio is to our preview.",
+    "site_weight": "The same executed chapters as a stock Jupyter Book with the settings that a "
+    "new one has, from the same server, which compresses text. The marks are Lighthouse's, from 0 "
+    "to 100, on its simulated phone. The ratio is of the bytes without pictures, to our page. "
+    "Without a network, what other hosts would send is neither counted nor waited for, which "
+    "flatters the stock pages.",
     "grading_speed": "One answer to a torch exercise after the other; see `chapterhouse grade`.",
     "recipes": "Each run of `python -m sprat.recipes NAME` has a seed of its own, starts its clock "
     "before it touches the data, and ends when the test split reaches the target; a run that does "
@@ -63,6 +74,11 @@ _NOTES = {
     "say something else: a simulation that is differentiated costs more, and trial and error runs "
     "a hundred at once.",
 }
+
+#: What it means for a ratio to be small, where that is not being fast.
+_LESS = {"site_weight": "lighter"}
+#: What stands in the names of columns, and the unit that the column is in.
+_UNITS = {"second": "s", "_ms": "ms", " ms": "ms", "MB": "MB", "KB": "KB", "times": "times"}
 
 
 def spread(values: Sequence[float], digits: int = 3) -> dict[str, float]:
@@ -184,16 +200,40 @@ def plot(name: str, result: Mapping[str, Any]) -> Path:
             medians = [ratio["median"] for ratio in ways.values()]
             low = [ratio["median"] - ratio["min"] for ratio in ways.values()]
             high = [ratio["max"] - ratio["median"] for ratio in ways.values()]
-            colours = ["#1f5a94" if "sprat" in way else "#8a8a8a" for way in ways]
+            colours = ["#1f5a94" if _is_ours(way) else "#8a8a8a" for way in ways]
             ax.barh(range(len(ways)), medians, xerr=(low, high), color=colours, ecolor="#333333")
             ax.axvline(1, color="#b5510f", linewidth=1)
             ax.set_yticks(range(len(ways)), list(ways))
             ax.invert_yaxis()
-            ax.set(title=case, xlabel="ratio, less is faster")
+            ax.set(title=case, xlabel=f"ratio, less is {_LESS.get(name, 'faster')}")
         PLOTS.mkdir(parents=True, exist_ok=True)
         path = PLOTS / f"{name}.svg"
         figure.savefig(path, metadata={"Date": None})
     return path
+
+
+def _is_ours(way: str) -> bool:
+    return "sprat" in way or "chapterhouse" in way
+
+
+def figures() -> list[tuple[str, float, str]]:
+    """Every stored figure that has a unit: the words that name it, its value, its unit."""
+    found = []
+    for path in sorted(RESULTS.glob("*.json")):
+        for way, row in json.loads(path.read_text())["rows"].items():
+            for column, value in row.items():
+                unit = _unit(column)
+                median = value.get("median") if isinstance(value, Mapping) else value
+                if unit and isinstance(median, (int, float)):
+                    found.append((f"{path.stem}, {way}: {column}", float(median), unit))
+    return found
+
+
+def _unit(column: str) -> str:
+    """The unit of a column by its name, such as ``wall_s`` or ``peak memory MB``."""
+    if column.endswith(("_s", "seconds")):
+        return "s"
+    return next((unit for end, unit in _UNITS.items() if end in column), "")
 
 
 def _cell(value: Any) -> str:

@@ -7,7 +7,11 @@ from types import ModuleType
 
 import pytest
 
+from chapterhouse.site import typed_pages
+
 ROOT = Path(__file__).parents[2]
+#: What readers see of the book besides notebooks.
+PAGES = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +75,34 @@ def test_ratios_are_drawn_and_told(
     assert b"<svg" in first
     few = {"rows": {"a": {"ratio": report.spread([1.0])}, "b": {"seconds": 2}}}
     assert not report.has_plot(few)
+
+
+def test_the_page_is_what_its_program_writes_now(report: ModuleType) -> None:
+    assert report.PAGE.read_text() == report.page(), "run python benchmarks/report.py"
+    made = [path for path in PAGES if typed_pages.made_by(path.read_text())]
+    assert made == [report.PAGE], "no other page may call itself made by a program"
+
+
+def test_figures_of_benchmarks_have_the_units_of_their_columns(report: ModuleType) -> None:
+    found = {name: (value, unit) for name, value, unit in report.figures()}
+    stored = json.loads((report.RESULTS / "grading_speed.json").read_text())["rows"]
+    way, row = next(iter(stored.items()))
+    assert found[f"grading_speed, {way}: median_ms"] == (row["median_ms"], "ms")
+    assert {unit for _, unit in found.values()} >= {"s", "ms", "MB", "times"}
+    assert not any("ratio" in name for name in found)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_no_page_has_the_figure_of_a_benchmark_typed_by_hand(
+    report: ModuleType, path: Path
+) -> None:
+    figures = [typed_pages.Figure(*figure) for figure in report.figures()]
+    assert len(figures) > 50
+    assert typed_pages.findings(path.read_text(), figures, where=path.name) == []
+
+
+def test_a_figure_of_a_benchmark_typed_into_a_page_is_found(report: ModuleType) -> None:
+    figures = [typed_pages.Figure(*figure) for figure in report.figures()]
+    rows = json.loads((report.RESULTS / "grading_speed.json").read_text())["rows"]
+    text = f"# Page\n\nAn answer takes {rows['interpreter']['median_ms']} ms.\n"
+    assert len(typed_pages.findings(text, figures, where="page")) == 1

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from chapterhouse.course import Course
-from chapterhouse.site import quick
+from chapterhouse.errors import SiteError
+from chapterhouse.site import quick, render
+from chapterhouse.site.stage import Staged
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -71,6 +73,10 @@ def test_a_fault_is_told_and_the_page_shown(course, helper):
     answer = helper.refresh()
     assert answer["pages"] == ["book/index"]
     assert "nowhere-at-all" in answer["complaints"][0]
+    staged = Staged(course.build / "site-source")
+    for _ in range(2):
+        with pytest.raises(SiteError, match="nowhere-at-all"):
+            render.render(course, staged)
 
 
 def test_changed_code_takes_a_whole_build(course, helper):

@@ -149,10 +149,8 @@ def _render(course: Course, staged: staging.Staged) -> list[str]:
     complaints = render.read_complaints(
         re.sub(r"\x1b\[[0-9;]*m", "", log), staged.folder, course.root
     )
-    # Sphinx would take these pages for read, and keep silent about them in the whole build.
-    kept = render.output_folder(course).parent / ".doctrees"
-    for name in staged.written:
-        (kept / f"{name.rpartition('.')[0]}.doctree").unlink(missing_ok=True)
+    # Sphinx takes these pages for read now; the whole build must not keep silent about them.
+    render.read_again(course, wanted)
     return [str(complaint) for complaint in complaints]
 
 
@@ -179,7 +177,7 @@ def _warm() -> None:
     for name in _SLOW:
         import_module(name)
     # Each style of citations is looked for dozens of times among all that is installed.
-    plugins = import_module("pybtex.plugin")
+    plugins: Any = import_module("pybtex.plugin")
     plugins._load_entry_point = functools.cache(plugins._load_entry_point)
     plugins.find_plugin("pybtex.style.formatting", "plain")()
 

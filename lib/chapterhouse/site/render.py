@@ -70,6 +70,10 @@ def render(course: Course, staged: Staged, *, fresh: bool = False) -> Path:
     Raises:
         SiteError: Jupyter Book is not installed, stopped, or warned; every warning is named.
     """
+    waiting = _waiting(course)
+    named = waiting.read_text(encoding="utf-8").split("\n") if waiting.is_file() else []
+    for page in filter(None, named):
+        _doctree(course, page).unlink(missing_ok=True)
     command = [
         sys.executable, "-W", "ignore", "-c", _JUPYTER_BOOK,
         str(staged.folder), str(output_folder(course)), "fresh" if fresh else "changed",
@@ -87,6 +91,7 @@ def render(course: Course, staged: Staged, *, fresh: bool = False) -> Path:
         raise SiteError(f"Jupyter Book could not be started: {error}.", fix="make book") from None
     log = _ANSI.sub("", done.stderr + "\n" + done.stdout)
     complaints = read_complaints(log, staged.folder, course.root)
+    waiting.unlink(missing_ok=True)
     if done.returncode == 0 and not complaints:
         return output_folder(course)
     _forget(course, complaints)
@@ -106,11 +111,28 @@ def render(course: Course, staged: Staged, *, fresh: bool = False) -> Path:
     )
 
 
+def read_again(course: Course, pages: list[str]) -> None:
+    """Let the next run read these pages even if Sphinx has read them as they are."""
+    path = _waiting(course)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(f"{page}\n" for page in pages)
+
+
+def _waiting(course: Course) -> Path:
+    """Names the pages that the next run must read, one a line."""
+    return output_folder(course).parent / "read-again"
+
+
+def _doctree(course: Course, page: str) -> Path:
+    return output_folder(course).parent / ".doctrees" / f"{page}.doctree"
+
+
 def _forget(course: Course, complaints: list[Complaint]) -> None:
     """Drop what Sphinx kept of the pages that have faults; of all pages where that is not known."""
     kept = output_folder(course).parent / ".doctrees"
     pages = {re.sub(r"(\.ipynb|\.md)\b.*$", "", complaint.place) for complaint in complaints}
-    trees = [kept / f"{page}.doctree" for page in pages if page]
+    trees = [_doctree(course, page) for page in sorted(pages) if page]
     if trees and len(trees) == len(pages) and all(tree.is_file() for tree in trees):
         for tree in trees:
             tree.unlink()

@@ -20,7 +20,17 @@ from chapterhouse import myst
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
-from chapterhouse.site import citations, facts, graded, live, measured, pictures, recorded, typed
+from chapterhouse.site import (
+    citations,
+    facts,
+    graded,
+    live,
+    measured,
+    pictures,
+    recorded,
+    typed,
+    typed_pages,
+)
 from chapterhouse.site import executed as ex
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.settings import SiteSettings
@@ -69,7 +79,7 @@ def stage(
     for run in notebooks.values():
         (staged.chapters if run.is_chapter else staged.pages).append(run)
     if not prose_may_differ:
-        _refuse_typed(notebooks.values())
+        _refuse_typed(course, settings, notebooks.values())
     runs = {run.slug: recorded.values(run) for run in notebooks.values()}
     for page, run in notebooks.items():
         dressed = _dress(course, settings, run, runs, page=page, staged=staged)
@@ -86,15 +96,21 @@ def stage(
     return staged
 
 
-def _refuse_typed(runs: Iterable[Executed]) -> None:
+def _refuse_typed(course: Course, settings: SiteSettings, runs: Iterable[Executed]) -> None:
     """Refuse prose in which a result of the run stands as a number that no run keeps true."""
+    runs = list(runs)
     found = [finding for run in runs for finding in typed.findings(run)]
+    figures = list(typed_pages.of_runs(runs))
+    for path in (course.root / f"{page}.md" for page in settings.pages):
+        if path.is_file():
+            text, where = path.read_text(encoding="utf-8", errors="replace"), str(path)
+            found += typed_pages.findings(text, figures, where=where)
     if found:
         listed = "\n    ".join(found)
         raise SiteError(
             f"Results of the run are typed into the prose:\n    {listed}",
             fix="write {run}`name`, or, for a number that only happens to agree, put it into the "
-            'metadata of its cell: "given": ["2.30"]',
+            'metadata of its cell, "given": ["2.30"], or on its page, % given: 2.30',
         )
 
 

@@ -30,18 +30,20 @@ _NUMBER = re.compile(
     r"(?<![\w.,/\-–:#=^])[−-]?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
     r"(?P<percent>\s?(?:%|per ?cent\b))?(?![\w/:=-]|[.,]\d)"
 )
+_UNIT = re.compile(r"\s(?P<unit>(?:milli|micro)?seconds?|[mµu]?s|KB|Mi?B|times)\b")
 _LINK = re.compile(r"\]\([^)]*\)|<[^<>\n]*>|https?://\S+")
 _THOUSAND = 1000
 
 
 @dataclass(frozen=True)
 class Number:
-    """One number of a text: as written, its value, its decimals, and whether it is a percentage."""
+    """One number of a text: as written, its value, its decimals, and the unit behind it, if any."""
 
     text: str
     value: float
     decimals: int
     percent: bool
+    unit: str = ""
 
     @property
     def tells(self) -> bool:
@@ -67,8 +69,15 @@ def numbers(text: str) -> list[Number]:
     for match in _NUMBER.finditer(text):
         digits = match["digits"].replace(",", "")
         decimals = len(digits.partition(".")[2])
+        unit = _UNIT.match(text, match.end())
         found.append(
-            Number(match[0].strip(), float(digits), decimals, match["percent"] is not None)
+            Number(
+                match[0].strip(),
+                float(digits),
+                decimals,
+                percent=match["percent"] is not None,
+                unit=unit["unit"] if unit else "",
+            )
         )
     return found
 
@@ -83,7 +92,7 @@ def findings(run: Executed) -> list[str]:
         if cell.cell_type != "markdown":
             continue
         given = {str(entry) for entry in cell.metadata.get("given", [])}
-        for number in numbers(_prose(cell.source)):
+        for number in numbers(prose(cell.source)):
             if not number.tells or number.text in given or number.value in written:
                 continue
             made = next((name for name, value in results if number.says(value)), "")
@@ -152,7 +161,7 @@ def _number_tokens(source: str) -> Iterator[str]:
         return
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """The words of a markdown text: no roles, code, mathematics, addresses or literal blocks."""
     parts = []
     for block in myst.blocks(text):
@@ -161,5 +170,5 @@ def _prose(text: str) -> str:
             # A place-holder has a number of its own.
             parts.append(_LINK.sub(" ", re.sub(r"\x00\d+\x00", " x ", hidden)))
         elif isinstance(block, myst.Directive) and block.name not in myst.LITERAL_DIRECTIVES:
-            parts += [_prose(block.argument), _prose(block.body)]
+            parts += [prose(block.argument), prose(block.body)]
     return "\n\n".join(parts)
