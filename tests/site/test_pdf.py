@@ -216,6 +216,14 @@ def test_no_line_of_code_is_cut(printed):
     assert "".join(LONG.split()) in joined
 
 
+def test_run_times_of_single_cells_stay_on_the_website_with_their_headings(printed):
+    (number,) = [n for n in page_of(printed, "Run time and memory") if n > 2]
+    text = plain(printed.pages[number - 1])
+    assert "Begins with" not in "".join(map(plain, printed.pages))
+    # The chapter stands in the table, and has no heading without anything below it.
+    assert text.count("Under the hood") == 1
+
+
 def test_folded_answers_stand_open_and_pictures_are_there(printed):
     assert page_of(printed, "How steep it is.")
     assert page_of(printed, "a line fits to a tenth")

@@ -26,7 +26,8 @@ body {{ display: block; width: {TEXT_WIDTH_MM}mm; min-width: 0; margin: 0; }}
 .bd-article img {{ max-width: 100%; max-height: 150mm; width: auto; height: auto; }}
 .bd-article table {{ font-size: 0.85rem; overflow-wrap: break-word; }}
 .bd-article table pre, .bd-article table code {{ overflow-wrap: anywhere; }}
-.bd-article td:has(a), .bd-article tbody th {{ min-width: 0 !important; }}
+.bd-article table.measured td {{ white-space: normal !important; }}
+.bd-article table.measured td:has(a) {{ min-width: 62mm; }}
 .bd-article h1, .bd-article h2, .bd-article h3, .bd-article h4, .bd-article caption,
 .bd-article summary, .bd-article .admonition-title {{ break-after: avoid; }}
 .bd-article thead {{ display: table-header-group; }}

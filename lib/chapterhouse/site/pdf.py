@@ -40,6 +40,8 @@ _NEEDLESS = re.compile(
     r"|<input\b[^>]*>|<button\b.*?</button>|<details class=\"measured\">.*?</details>",
     re.DOTALL,
 )
+# A section of which nothing but its heading is left.
+_EMPTY = re.compile(r"<section\b[^>]*>\s*<h2>(?:(?!</h2>).)*</h2>\s*</section>", re.DOTALL)
 _STYLE_URL = re.compile(r"url\((?!data:|&quot;|[\"'#])(?P<address>[^):]+)\)")
 
 
@@ -212,7 +214,7 @@ def _sheet(folder: Path, pages: Sequence[str], number: int) -> str:
         text = text.replace(' loading="lazy"', "")
         return text.replace("<details", "<details open", 1) if " open" not in text else text
 
-    return _TAG.sub(tag, _NEEDLESS.sub("", article[1]))
+    return _TAG.sub(tag, _EMPTY.sub("", _NEEDLESS.sub("", article[1])))
 
 
 def _there(page: str, address: str, pages: Sequence[str]) -> str | None:
