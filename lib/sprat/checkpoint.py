@@ -13,14 +13,10 @@ its own and has measured its own part of each batch, so the state holds these of
 of them read it from there, so the folder has to be one that all can reach. What FSDP splits is put
 together for the file, so the first process needs CPU memory for all of it.
 
-To go on in the middle of an epoch, the loader has to give the batches that are left, in the order
-that it had drawn. So the state also says where the random numbers stood when the phase began: from
-there the loader draws the same order, and what has been seen is skipped.
+What is read back, and how a fit goes on from it, stands in ``resumed.py``.
 """
 
 import shutil
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,12 +25,11 @@ import torch
 from sprat import files
 from sprat.accumulate import Accumulate
 from sprat.callbacks import Callback
-from sprat.errors import ExportError, TrainingError
+from sprat.errors import TrainingError
 from sprat.export import save
 from sprat.history import History
-from sprat.phases import Phase
 from sprat.recorder import Recorder
-from sprat.snapshot import numbered, random_state, set_random_state
+from sprat.snapshot import numbered, random_state
 from sprat.stopping import Monitor
 
 if TYPE_CHECKING:
@@ -176,43 +171,6 @@ def states(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(path.stem.removeprefix("state-")), path) for path in found)
 
 
-def take_up(learn: "Learner", folder: Path, *, missing_ok: bool) -> "Resumed | None":
-    """Put the newest state of a folder into a learner; `Learner.resume` is this."""
-    found = states(folder)
-    if not found:
-        if missing_ok:
-            return None
-        raise ExportError(
-            f"There is no state in {folder}.",
-            fix="train with callbacks=[sprat.Checkpoint(folder)], or pass missing_ok=True",
-        )
-    path = found[-1][1]
-    state = files.read(path)
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise ExportError(
-            f"{path} is of another format than {FORMAT}.", fix="update sprat: pip install -U sprat"
-        )
-    _choose_own(learn, state, path)
-    _refuse_other_kind(learn, state, path)
-    if learn.group is not None:
-        state = learn.group.own_state(state)
-    try:
-        learn.model.load_state_dict(state["model"])
-    except RuntimeError as error:
-        raise ExportError(
-            f"The weights in {path} don't fit {type(learn.model).__name__}: "
-            f"{str(error).splitlines()[-1].strip()}",
-            fix="build the learner as the one that was interrupted",
-        ) from None
-    columns = state["history"]
-    learn.history = History(columns["rows"], columns["losses"].tolist(), columns["lrs"].tolist())
-    learn.moves = state["moves"]
-    learn.resumed = Resumed(path, state)
-    if learn.group is not None:
-        learn.group.wait()  # or the first process could train, and delete what others still read
-    return learn.resumed
-
-
 def _own(learn: "Learner") -> dict[str, Any]:
     """What callbacks keep that is of one process alone: measures and gradients of its samples.
 
@@ -226,118 +184,7 @@ def _own(learn: "Learner") -> dict[str, Any]:
     return files.each(found, lambda v: v.cpu() if isinstance(v, torch.Tensor) else v)
 
 
-def _refuse_other_kind(learn: "Learner", state: dict[str, Any], path: Path) -> None:
-    """FSDP's files hold tensors that others can't read, and the other way round."""
-    found = state.get("distributed", "ddp" if state.get("others") else None)
-    here = None if learn.group is None else learn.group.kind
-    if "fsdp" in (found, here) and found != here:
-        raise TrainingError(
-            f"{path} is of a training with distributed={found!r}; this one has {here!r}.",
-            fix=f"build the learner with distributed={found!r}",
-        )
-
-
-def _choose_own(learn: "Learner", state: dict[str, Any], path: Path) -> None:
-    """Put what this process drew and measured in the place of what the first one did."""
-    others = state.get("others", [])
-    rank, size = (0, 1) if learn.group is None else (learn.group.rank, learn.group.size)
-    if size != len(others) + 1:
-        raise TrainingError(
-            f"{path} is of a training by {len(others) + 1} processes; here there are {size}.",
-            fix=f"start as many: torchrun --standalone --nproc-per-node={len(others) + 1} train.py"
-            if others
-            else "go on in one process, without distributed=",
-        )
-    if rank:
-        mine = others[rank - 1]
-        state |= {"began": mine["began"], "random": mine["random"]}
-        state["callbacks"] |= mine["callbacks"]
-
-
 def _plain_history(history: History) -> dict[str, Any]:
     """As tensors, which are smaller than numbers in JSON and as exact."""
     losses, lrs = (torch.tensor(v, dtype=torch.float64) for v in (history.losses, history.lrs))
     return {"rows": history.rows, "losses": losses, "lrs": lrs}
-
-
-class Resumed:
-    """Where an interrupted fit stood. The next fit goes on from there.
-
-    Args:
-        path: the file that it was read from.
-        state: what stands in it.
-    """
-
-    def __init__(self, path: Path, state: dict[str, Any]) -> None:
-        self.path, self.state = path, state
-        self.epoch, self.phase, self.step = state["place"]
-        self.epochs, self.part = state["epochs"], state["part"]
-        self.active = False  # between `Learner.resume` and the fit that goes on it changes nothing
-
-    def __repr__(self) -> str:
-        step = f", before step {self.step}" if self.step else ""
-        return f"Resumed(epoch {self.epoch} of {self.epochs}{step}; {self.path})"
-
-    def callback_state(self, callback: Callback, learn: "Learner") -> dict[str, Any]:
-        """What the interrupted fit kept of a callback that listens now; nothing of a new one."""
-        name = next(name for name, heard in numbered(learn.heard).items() if heard is callback)
-        kept: dict[str, Any] = self.state["callbacks"].get(name, {})
-        return kept
-
-    def plan(self, learn: "Learner") -> Iterator[tuple[int, tuple[Phase, ...]]]:
-        """The epochs that are left, with the phases that are left of each.
-
-        Raises:
-            TrainingError: the fit is not the one that was interrupted.
-        """
-        if learn.part < self.part:
-            return  # of `fine_tune` the first fit, which had been finished
-        if (learn.part, learn.epochs) != (self.part, self.epochs):
-            raise TrainingError(
-                f"The fit that is taken up has {self.epochs} epochs; this one has {learn.epochs}.",
-                fix="call the same method with the same arguments as the one that was interrupted; "
-                "it does what is left",
-            )
-        self._restore_optimizers(learn)
-        if not self.step:  # at the seam of two epochs nothing has begun
-            self._restore_callbacks(learn)
-            set_random_state(learn, self.state["random"])
-            learn.resumed = None
-        self.active = True
-        for epoch in range(self.epoch, learn.epochs):
-            yield epoch, learn.phases[self.phase if epoch == self.epoch else 0 :]
-
-    def batches(self, learn: "Learner", phase: Phase) -> Iterator[tuple[int, Any]]:
-        """The batches that are left of the phase in which training was interrupted."""
-        learn.resumed = None
-        set_random_state(learn, self.state["began"])
-        left = iter(enumerate(learn.loader(phase.split)))
-        next(islice(left, self.step, self.step), None)  # draws the order and skips what was seen
-        self._restore_callbacks(learn)
-        set_random_state(learn, self.state["random"])
-        return left
-
-    def _restore_optimizers(self, learn: "Learner") -> None:
-        try:
-            for name, state in self.state["optimizers"].items():
-                learn.optimizers[name].load_state_dict(state)
-            learn.scaler.load_state_dict(self.state["scaler"])
-        except (KeyError, ValueError, RuntimeError) as error:
-            raise ExportError(
-                f"The optimisers in {self.path} are not the learner's: {error}.",
-                fix="build the learner as the one that was interrupted",
-            ) from None
-
-    def _restore_callbacks(self, learn: "Learner") -> None:
-        for name, phase in numbered(list(learn.phases)).items():
-            if kept := self.state.get("phases", {}).get(name):
-                phase.load_state_dict(kept, learn)
-        here = numbered(learn.heard)
-        for name, state in self.state["callbacks"].items():
-            if name in here:
-                here[name].load_state_dict(state)
-            elif state and not name.startswith(Checkpoint.__name__):  # it only looks on
-                raise TrainingError(
-                    f"The interrupted fit had the callback {name}; this one has not.",
-                    fix="pass the same callbacks",
-                )

@@ -16,8 +16,8 @@ from sprat.sanity import check_plan
 from sprat.schedule import Curve, flat_cos, one_cycle
 
 if TYPE_CHECKING:
-    from sprat.checkpoint import Resumed
     from sprat.learner import LR, Learner
+    from sprat.resumed import Resumed
 
 
 def fit_one_cycle(
@@ -153,7 +153,7 @@ def resume(learn: "Learner", folder: str | Path, *, missing_ok: bool = False) ->
     Raises:
         ExportError: there is no state, it is damaged, or it is of another model.
     """
-    from sprat.checkpoint import take_up
+    from sprat.resumed import take_up
 
     return take_up(learn, Path(folder), missing_ok=missing_ok)
 

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -416,6 +417,22 @@ def test_mistakes(pictures: sp.Data, tmp_path: Path, name: str) -> None:
     with pytest.raises(error, match=says) as caught:
         act(tmp_path, pictures)
     assert len(caught.value.fix) > 5  # type: ignore[attr-defined]
+
+
+def test_weights_that_do_not_fit_change_nothing(pictures: sp.Data, tmp_path: Path) -> None:
+    own(pictures).fit(1, callbacks=[sp.Checkpoint(tmp_path)])
+    other = own(pictures)
+    other.model[1] = nn.Linear(81, 13)  # type: ignore[operator]
+    before = everything(other)
+    with pytest.raises(ExportError, match=r"1.weight has the shape \(12, 81\), here \(13, 81\)"):
+        other.resume(tmp_path)
+    assert everything(other) == before
+    assert other.resumed is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # older torch calls lazy modules new
+        other.model[1] = nn.LazyLinear(12)  # type: ignore[operator]
+    other.resume(tmp_path)  # what has no shape yet takes any
+    assert other.model[1].weight.shape == (12, 81)  # type: ignore[index]
 
 
 def test_no_state_is_no_error_where_that_is_said(pictures: sp.Data, tmp_path: Path) -> None:
