@@ -14,7 +14,7 @@ from sprat import sanity
 from sprat.data import Batch, head
 from sprat.errors import TaskError, TrainingError
 from sprat.loader import as_loader, first_batch
-from sprat.phases import Phase, ValidPhase
+from sprat.phases import Phase, TrainPhase, ValidPhase
 from sprat.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def predict(learn: "Learner", x: Any) -> Any:
 @torch.no_grad()
 def predictions(
     learn: "Learner", data: Any = None, *, tta: int | Sequence[Callable[[Any], Any]] = ()
-) -> tuple[Tensor, Any]:
+) -> tuple[Any, Any]:
     """Outputs and targets of every sample, in order, on the CPU.
 
     With `tta` (test-time augmentation) the model sees every sample several times, as it is and
@@ -64,10 +64,12 @@ def predictions(
             ``[lambda x: x.flip(-1)]``; or how often the learner's `Augment` changes them.
 
     Returns:
-        ``(y_hat, y)``: raw outputs (N, …) in float32, and encoded targets (N, …) or None.
+        ``(y_hat, y)``: raw outputs (N, …) in float32, and encoded targets (N, …) or None; tuples of
+        these where there are several outputs or targets.
 
     Raises:
-        TrainingError: `tta` is a number and the learner has no `Augment`, or it is below 0.
+        TrainingError: `tta` is a number and the learner has no `Augment`, or it is below 0; or the
+            outputs of two batches differ in more than the number of samples.
     """
     views = _views(learn, tta)
     learn.model.eval()
@@ -75,11 +77,10 @@ def predictions(
     for raw in getattr(loader := _loader(learn, data), "whole", loader):
         batch = learn.encode(raw)
         with learn.autocast():
-            seen = [learn.model(view(batch)).float() for view in views]
-        outputs.append((seen[0] if len(seen) == 1 else torch.stack(seen).mean(0)).cpu())
+            seen = [learn.model(view(batch)) for view in views]
+        outputs.append(_mean(seen))
         targets.append(batch.y)
-    known = all(isinstance(y, Tensor) for y in targets)
-    return torch.cat(outputs), torch.cat(targets).cpu() if known else None
+    return _joined(outputs), _joined(targets)
 
 
 def evaluate(learn: "Learner", data: Any = None) -> dict[str, float]:
@@ -172,9 +173,40 @@ def _views(learn: "Learner", tta: int | Sequence[Callable[[Any], Any]]) -> list[
     return [*as_it_is, *[lambda b: augment.changed(learn, b, augment.generator).x] * tta]
 
 
+def _mean(seen: list[Any]) -> Any:
+    """The mean of what a model said to several views of one batch, in float32 on the CPU."""
+    if isinstance(seen[0], (tuple, list)):
+        return tuple(_mean(list(part)) for part in zip(*seen, strict=True))
+    numbers = [value.float() for value in seen]
+    return (numbers[0] if len(numbers) == 1 else torch.stack(numbers).mean(0)).cpu()
+
+
+def _joined(batches: list[Any]) -> Any:
+    """Batches one after the other, part by part where they have several; None of what is none."""
+    if isinstance(batches[0], tuple):
+        return tuple(_joined(list(part)) for part in zip(*batches, strict=True))
+    if not all(isinstance(batch, Tensor) for batch in batches):
+        return None
+    shapes = {tuple(batch.shape[1:]) for batch in batches}
+    if len(shapes) > 1:
+        raise TrainingError(
+            f"A sample has the shape {' in one batch and '.join(map(str, sorted(shapes)[:2]))} in "
+            "another, so all of them make no one tensor.",
+            fix="take a loader with one batch, or learn.predict batch by batch",
+        )
+    return torch.cat(batches).cpu()
+
+
 def _measuring(learn: "Learner") -> Phase:
-    """The learner's phase that does not train; a plain one where it has none."""
-    return next((phase for phase in learn.phases if not phase.trains), None) or ValidPhase()
+    """The learner's phase that does not train; where it has none, one that does its first's step.
+
+    Then `Learner.update` only takes note, as the phase around the step does not train.
+    """
+    for phase in learn.phases:
+        if not phase.trains:
+            return phase
+    own = (phase.step for phase in learn.phases if type(phase).step is not TrainPhase.step)
+    return ValidPhase(next(own, None))
 
 
 def _loader(learn: "Learner", data: Any) -> Any:

@@ -266,8 +266,11 @@ def test_from_mock_data_to_a_display(name: str, capsys: pytest.CaptureFixture[st
     described = str(task.describe())
     for block in (*getattr(task.input, "parts", [task.input]),):
         assert type(block).__name__ in described
-    y_hat, _ = learn.predictions() if "several" not in name else (None, None)
-    assert y_hat is None or len(y_hat) == 8
+    y_hat, y = learn.predictions(tta=[lambda x: x])
+    for values, whole in ((y_hat, task.output), (y, task.target)):
+        several = isinstance(whole, sp.blocks.Several)
+        assert isinstance(values, tuple) == several
+        assert all(len(part) == 8 for part in (values if several else [values]))
     assert len(learn.predict(sp.data.head(parts.valid.x, 3))) in (2, 3)
 
 

@@ -347,3 +347,22 @@ def test_mistakes_are_named_with_their_fix(call, says) -> None:  # type: ignore[
     with pytest.raises(TaskError, match=says) as caught:
         call()
     assert "fix:" in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"temperature": 1e-40}, {"top_k": 1}, {"top_p": 1e-9}])
+def test_at_its_sharpest_only_the_likeliest_is_left(options: dict[str, float]) -> None:
+    logits = torch.tensor([[3e4, 2.9e4, -torch.inf], [-5.0, -4.0, -3.0]])
+    assert sharpen(logits, **options).tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+@pytest.mark.parametrize("options", [{"temperature": 1e9}, {"top_k": 999}, {"top_p": 1.0}])
+def test_at_its_widest_nothing_is_left_out(options: dict[str, float]) -> None:
+    p = sharpen(torch.linspace(0, 8, 500)[None], **options)
+    assert bool((p > 0).all())
+    assert float(p.sum()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("options", [{"temperature": float("nan")}, {"top_p": float("nan")}])
+def test_sampling_by_what_is_no_number(options: dict[str, float]) -> None:
+    with pytest.raises(TaskError, match="Sampling got"):
+        sharpen(torch.zeros(1, 3), **options)

@@ -79,6 +79,16 @@ def test_its_results_show_input_beside_output(vae: sp.Learner) -> None:
     assert "truth" not in text
 
 
+def test_its_results_need_no_phase_that_measures(vae: sp.Learner) -> None:
+    """A training phase alone shows what it makes of its inputs, and nothing moves by looking."""
+    vae.phases = vae.phases[:1]
+    before = {name: value.clone() for name, value in vae.model.state_dict().items()}
+    text = vae.show_results(2, backend="text")
+    assert text.split().count("out") == 2
+    assert vae.evaluate()["kl"] > 0
+    assert all(torch.equal(before[n], value) for n, value in vae.model.state_dict().items())
+
+
 def test_a_phase_over_data_that_is_not_there(pictures: sp.Data, task: sp.Task) -> None:
     learn = sp.Learner(
         task, (pictures,), model=sp.models.MLP(81, 3), phases=[sp.ValidPhase()], device="cpu"

@@ -54,7 +54,9 @@ def sharpen(
     _check(temperature, top_k, top_p)
     if temperature == 0:
         return F.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits.dtype)
-    logits = logits / temperature
+    # From the largest down: so none overflows, however small the temperature is.
+    tiny = torch.finfo(logits.dtype).tiny
+    logits = (logits - logits.amax(-1, keepdim=True)) / max(temperature, tiny)
     ordered, order = logits.sort(dim=-1, descending=True, stable=True)
     keep = torch.ones_like(ordered, dtype=torch.bool)
     if top_k is not None:
@@ -152,8 +154,8 @@ def look_up(weight: Tensor, x: Tensor) -> Tensor:
 
 
 def _check(temperature: float, top_k: int | None, top_p: float | None) -> None:
-    few = top_k is not None and top_k < 1
-    if temperature < 0 or few or (top_p is not None and not 0 < top_p <= 1):
+    few = top_k is not None and not (isinstance(top_k, int) and top_k >= 1)
+    if not temperature >= 0 or few or (top_p is not None and not 0 < top_p <= 1):
         raise TaskError(
             f"Sampling got temperature={temperature}, top_k={top_k} and top_p={top_p}.",
             fix="use temperature ≥ 0, top_k ≥ 1 and 0 < top_p ≤ 1, or None to switch one off",
