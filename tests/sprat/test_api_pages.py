@@ -8,6 +8,7 @@ it.
 """
 
 import ast
+import contextlib
 import inspect
 import json
 import pkgutil
@@ -143,10 +144,11 @@ def imported(tree: ast.Module) -> dict[str, Any]:
 
 
 def _get(module: ModuleType, name: str) -> Any:
-    try:
-        return getattr(module, name)
-    except AttributeError:
-        return import_module(f"{module.__name__}.{name}")
+    """A name or a file of a module; None for what is gone, which the page's own run tells of."""
+    if not hasattr(module, name):
+        with contextlib.suppress(ImportError):
+            return import_module(f"{module.__name__}.{name}")
+    return getattr(module, name, None)
 
 
 def meant(node: ast.expr, names: dict[str, Any]) -> Any:
