@@ -43,6 +43,7 @@ bench: $(LOCKED) ## measure speed beside the peers; results into benchmarks/resu
 	@echo "measuring beside the peers; this takes a quarter of an hour on a quiet machine"
 	@$(BIN)/python -m pip install -q -e '.[bench]' --no-build-isolation
 	@for file in benchmarks/*.py; do echo "── $$file"; $(BIN)/python $$file || exit 1; done
+	@$(BIN)/python benchmarks/report.py
 
 clean: ## remove what was built; the environment and the data cache stay
 	@echo "removing what was built; .venv and the data cache stay"

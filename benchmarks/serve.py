@@ -1,34 +1,43 @@
-"""How long an author waits for a page of the preview after saving prose.
+"""How long an author waits for a page after saving prose, in a browser that has it open.
 
-The book as it stands is copied to a temporary folder with its executed chapters and built there.
-Then, in turns, a sentence is added to a page and to a chapter, and what `chapterhouse serve` does
-between finding the change and telling the browser is timed: the page is renewed by itself. For
-comparison the same kind of edit is followed by a whole build, ``chapterhouse run`` and ``site``.
-Finding a change takes another fifth of a second at most.
+The book as it stands is copied to a temporary folder with its executed chapters; `chapterhouse
+serve` previews it, and a real browser shows a page. A sentence is added to the page's file, and the
+clock runs from before the save until the browser shows the sentence. Beside it the same pages as a
+stock Jupyter Book: `jupyter-book build` again, which ends with files on disk and a browser that
+must be told; and `sphinx-autobuild`, whose pages load themselves again as ours do. Run `make book`
+before.
 """
 
 import argparse
+import contextlib
 import json
 import os
+import queue
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import stock
+from playwright.sync_api import Page, sync_playwright
 from report import ROOT, save, spread
 
-from chapterhouse.course import Course
-from chapterhouse.site import quick, serve
+PAGES = {"page": "book/how_to_read.md", "chapter": "chapters/04_under_the_hood.ipynb"}
+OURS, AGAIN, AUTO = "chapterhouse serve", "jupyter-book build", "sphinx-autobuild"
+PATIENCE_S = 240.0
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
+_BROWSERS = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
 
-PAGE, CHAPTER = "book/how_to_read.md", "chapters/04_under_the_hood.ipynb"
 
-
-def copy(folder: Path) -> Course:
-    """The tracked files and the executed chapters, in a folder where nobody else builds."""
+def copy(folder: Path) -> None:
+    """The tracked files and what was executed, in a folder where nobody else builds."""
     names = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -36,9 +45,40 @@ def copy(folder: Path) -> Course:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    for name in ("executed", "history"):
+    for name in ("executed", "history", ".chapterhouse/results"):
         shutil.copytree(ROOT / "_build" / name, folder / "_build" / name)
-    return Course.find(folder)
+
+
+def chapterhouse(folder: Path, *arguments: str) -> list[str]:
+    """The command line of one of our commands on the copy."""
+    command = [sys.executable, "-m", "chapterhouse.cli", "--course", str(folder)]
+    return [*command, *arguments]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """The copy's own packages, and one thread a process."""
+    return {**os.environ, "PYTHONPATH": str(folder / "lib"), "PYTHONUNBUFFERED": "1"}
+
+
+def prepare(folder: Path) -> None:
+    """Copy the book, and build its site.
+
+    Raises:
+        SystemExit: a chapter is stale, or the site cannot be built.
+    """
+    copy(folder)
+    asked = subprocess.run(
+        chapterhouse(folder, "status", "--json"),
+        env=environment(folder), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    stale = [row["slug"] for row in json.loads(asked.stdout) if row["state"] != "fresh"]
+    if stale:
+        sys.exit(f"{', '.join(stale)}: edited since they were executed; run `make book` first")
+    print("building the copy's site", flush=True)
+    if subprocess.run(
+        chapterhouse(folder, "site"), env=environment(folder), check=False
+    ).returncode:
+        sys.exit("the copy's site could not be built")
 
 
 def edit(path: Path, words: str) -> None:
@@ -52,56 +92,129 @@ def edit(path: Path, words: str) -> None:
     path.write_text(json.dumps(notebook, indent=1) + "\n")
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    """Wall seconds of a call, and what it returned."""
-    began = time.perf_counter()
-    result = work()
-    return round(time.perf_counter() - began, 2), result
+@contextlib.contextmanager
+def running(command: list[str], folder: Path) -> Iterator[str]:
+    """A server that goes on until the end of the block; its address.
 
-
-def measure(course: Course, rounds: int) -> dict[str, list[float]]:
-    """Seconds from an edit to the renewed page, and to the whole site, round by round."""
-    seconds: dict[str, list[float]] = {"page": [], "chapter": [], "whole build": []}
-    helper = quick.Helper(course, "fast")
-    helper.refresh()
+    Raises:
+        SystemExit: it ends, or says no address, before the patience is over.
+    """
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment(folder), text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    lines: queue.Queue[str] = queue.Queue()
+    assert process.stdout is not None
+    threading.Thread(target=lambda: [*map(lines.put, process.stdout)], daemon=True).start()
+    said = ""
     try:
-        for number in range(rounds):
-            for kind, name in (("page", PAGE), ("chapter", CHAPTER)):
-                edit(course.root / name, f"These words are number {number}.")
-                took_s, answer = timed(helper.refresh)
-                if answer.get("pages") != [name.rpartition(".")[0]]:
-                    sys.exit(f"{name} was not renewed: {answer}")
-                seconds[kind].append(took_s)
-            seen = serve.snapshot(course)
-            took_s, _ = timed(lambda: serve.rebuild(course, profile="fast", say=print))
-            seconds["whole build"].append(took_s)
-            if serve.snapshot(course) != seen:
-                sys.exit("the build changed a watched file")
+        began = time.monotonic()
+        while (found := _ADDRESS.search(said)) is None:
+            if process.poll() is not None or time.monotonic() - began > PATIENCE_S:
+                sys.exit(f"{command[2:4]} did not begin to serve:\n{said[-2000:]}")
+            with contextlib.suppress(queue.Empty):
+                said += lines.get(timeout=0.1)
+        yield found[0]
     finally:
-        helper.close()
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def in_browser(folder: Path, address: str, rounds: int, tab: Page) -> dict[str, list[float]]:
+    """Seconds from each save to the sentence on the page that the browser has open."""
+    seconds: dict[str, list[float]] = {kind: [] for kind in PAGES}
+    for number in range(rounds):
+        for kind, name in PAGES.items():
+            # The server may not answer at once while it makes its first build.
+            for _ in range(int(PATIENCE_S)):
+                with contextlib.suppress(Exception):
+                    tab.goto(f"{address}/{name.rpartition('.')[0]}.html")
+                    break
+                time.sleep(1)
+            words = f"These words are number {number} of the {kind}."
+            began = time.perf_counter()
+            edit(folder / name, words)
+            tab.get_by_text(words).first.wait_for(timeout=PATIENCE_S * 1000)
+            seconds[kind].append(time.perf_counter() - began)
+            print(f"  {kind}: {seconds[kind][-1]:.2f} s", flush=True)
     return seconds
+
+
+def by_command(folder: Path, rounds: int) -> dict[str, list[float]]:
+    """Seconds of a `jupyter-book build` after each save, to the page on disk."""
+    seconds: dict[str, list[float]] = {kind: [] for kind in PAGES}
+    for number in range(rounds):
+        for kind, name in PAGES.items():
+            words = f"These words are number {number} of the {kind}."
+            began = time.perf_counter()
+            edit(folder / name, words)
+            html = stock.build(folder)
+            seconds[kind].append(time.perf_counter() - began)
+            if words not in (html / name).with_suffix(".html").read_text():
+                sys.exit(f"jupyter-book did not renew {name}")
+            print(f"  {kind}: {seconds[kind][-1]:.2f} s", flush=True)
+    return seconds
+
+
+def autobuild(book: Path) -> list[str]:
+    """Give the stock book a ``conf.py``; the command that previews it."""
+    subprocess.run([stock.PROGRAM, "config", "sphinx", str(book)], check=True, capture_output=True)
+    return [
+        sys.executable, "-W", "ignore", "-m", "sphinx_autobuild", str(book),
+        str(book.parent / "autobuild"), "--port", "0", "--ignore", str(book / "_build"), "--quiet",
+    ]  # fmt: skip
+
+
+def measure(folder: Path, rounds: int, peers: int) -> dict[str, dict[str, list[float]]]:
+    """The seconds of each way, one after the other: each builds on while the next would begin."""
+    ours, book = folder / "ours", folder / "stock"
+    prepare(ours)
+    stock.make(ours / "_build/site-source", book)
+    found: dict[str, dict[str, list[float]]] = {}
+    serve = chapterhouse(ours, "serve", "--port", "0")
+    ways: dict[str, Callable[[], tuple[list[str], Path, int]]] = {
+        OURS: lambda: (serve, ours, rounds),
+        AUTO: lambda: (autobuild(book), book, peers),
+    }
+    program = next(path for name in _BROWSERS if name and (path := shutil.which(name)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        for way, prepared in ways.items():
+            print(way, flush=True)
+            command, place, turns = prepared()
+            with running(command, place) as address:
+                found[way] = in_browser(place, address, turns, browser.new_page())
+        browser.close()
+    print(AGAIN, flush=True)
+    (book / "conf.py").unlink()
+    stock.build(book)
+    found[AGAIN] = by_command(book, peers)
+    return found
 
 
 def main() -> None:
     """Measure, print and save."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5, help="of our preview; default: 5")
+    parser.add_argument("--peers", type=int, default=3, help="rounds of each peer; default: 3")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     with tempfile.TemporaryDirectory() as folder:
-        course = copy(Path(folder))
-        if not serve.rebuild(course, profile="fast", say=print):
-            sys.exit("the book could not be built")
-        seconds = measure(course, arguments.rounds)
-    for name, values in seconds.items():
-        print(f"{name}: {values} s")
-    rows = {
-        name: {"seconds": spread(values, 2), "ratio": spread(ratios, 2)}
-        for name, values in seconds.items()
-        for ratios in [[a / b for a, b in zip(values, seconds["whole build"], strict=True)]]
-    }
-    what = "Seconds from a saved edit of prose to the page that shows it."
-    save("serve", what, rows, ["sphinx", "jupyter-book", "myst-nb"], rounds=arguments.rounds)
+        found = measure(Path(folder).resolve(), arguments.rounds, arguments.peers)
+    rows: dict[str, Any] = {}
+    for kind in PAGES:
+        first = spread(found[OURS][kind], 2)["median"]
+        for way in (OURS, AUTO, AGAIN):
+            seconds = found[way][kind]
+            ratio = spread([value / first for value in seconds], 2)
+            rows[f"{kind}: {way}"] = {"seconds": spread(seconds, 2), "ratio": ratio}
+    what = "seconds from saving an edit of prose to the page that shows it"
+    packages = ["sphinx", "jupyter-book", "myst-nb", "sphinx-autobuild"]
+    save("serve", what, rows, packages, rounds=arguments.rounds, peer_rounds=arguments.peers)
 
 
 if __name__ == "__main__":

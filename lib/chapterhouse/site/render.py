@@ -70,10 +70,7 @@ def render(course: Course, staged: Staged, *, fresh: bool = False) -> Path:
     Raises:
         SiteError: Jupyter Book is not installed, stopped, or warned; every warning is named.
     """
-    waiting = _waiting(course)
-    named = waiting.read_text(encoding="utf-8").split("\n") if waiting.is_file() else []
-    for page in filter(None, named):
-        _doctree(course, page).unlink(missing_ok=True)
+    _drop_waiting(course)
     command = [
         sys.executable, "-W", "ignore", "-c", _JUPYTER_BOOK,
         str(staged.folder), str(output_folder(course)), "fresh" if fresh else "changed",
@@ -91,7 +88,7 @@ def render(course: Course, staged: Staged, *, fresh: bool = False) -> Path:
         raise SiteError(f"Jupyter Book could not be started: {error}.", fix="make book") from None
     log = _ANSI.sub("", done.stderr + "\n" + done.stdout)
     complaints = read_complaints(log, staged.folder, course.root)
-    waiting.unlink(missing_ok=True)
+    _waiting(course).unlink(missing_ok=True)
     if done.returncode == 0 and not complaints:
         return output_folder(course)
     _forget(course, complaints)
@@ -117,6 +114,14 @@ def read_again(course: Course, pages: list[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.writelines(f"{page}\n" for page in pages)
+
+
+def _drop_waiting(course: Course) -> None:
+    """Drop what Sphinx kept of the pages that wait; they do until a run has ended."""
+    path = _waiting(course)
+    named = path.read_text(encoding="utf-8").split("\n") if path.is_file() else []
+    for page in filter(None, named):
+        _doctree(course, page).unlink(missing_ok=True)
 
 
 def _waiting(course: Course) -> Path:

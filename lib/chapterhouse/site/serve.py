@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from chapterhouse.errors import SiteError
 from chapterhouse.site import quick
 from chapterhouse.site.server import News, start
 
+#: The time of modification and the size of each file.
+Snapshot = dict[Path, tuple[int, int]]
 POLL_S = 0.1
 #: How long files must have stayed as they are: an editor may write one in two steps.
 SETTLED_S = 0.03
@@ -42,7 +45,7 @@ def watched(course: Course) -> Iterator[Path]:
                 yield path
 
 
-def snapshot(course: Course) -> dict[Path, tuple[int, int]]:
+def snapshot(course: Course) -> Snapshot:
     """The time of modification and the size of every watched file."""
     found = {}
     for path in watched(course):
@@ -116,6 +119,7 @@ class Preview:
 
     Args:
         course: whose site it is.
+        seen: a `snapshot` from before the site was built; what differs from it counts as changed.
         profile: which runs to show.
         say: is told what happens.
         news: tells the pages.
@@ -126,6 +130,7 @@ class Preview:
     def __init__(
         self,
         course: Course,
+        seen: Snapshot,
         *,
         profile: str,
         say: Callable[[str], None],
@@ -135,13 +140,9 @@ class Preview:
     ) -> None:
         self._course, self._profile, self._say, self._news = course, profile, say, news
         self._behind = behind
-        self._seen = snapshot(course)
+        self._seen = seen
         self._pages = helper(course, profile)
         self._follower: Any = None
-
-    def missed(self, before: dict[Path, tuple[int, int]]) -> None:
-        """What changed since an earlier look, such as during the first build, counts as new."""
-        self._seen = before
 
     def look(self) -> None:
         """Act on what changed since the last look, and look after the build behind."""
@@ -164,7 +165,7 @@ class Preview:
             self._follower.end()
         self._pages.close()
 
-    def _settled(self, now: dict[Path, tuple[int, int]]) -> dict[Path, tuple[int, int]]:
+    def _settled(self, now: Snapshot) -> Snapshot:
         """The files as they are when nobody has written any for a moment."""
         for _ in range(_SETTLES):
             time.sleep(SETTLED_S)
@@ -226,22 +227,16 @@ def serve(
     Raises:
         SiteError: the port is taken, or nothing is built and nothing shall be.
     """
-    folder = course.build / "html"
-    seen = snapshot(course)
-    good = not watch or build(course, profile=profile, say=say)
-    if not (folder / "index.html").is_file():
-        raise SiteError(f"{folder} holds no site.", fix="make book")
     news = News() if watch else None
-    server = start(folder, port, news=news)
     preview = None
+    seen = snapshot(course)
+    if news is not None and not build(course, profile=profile, say=say):
+        news.failed("The site could not be built; the terminal says why.")
+    server = _serving(course.build / "html", port, news)
     try:
         if news is not None:
-            preview = Preview(
-                course, profile=profile, say=say, news=news, helper=helper, behind=behind
-            )
-            preview.missed(seen)
-            if not good:
-                news.failed("The site could not be built; the terminal says why.")
+            ways = {"helper": helper, "behind": behind}
+            preview = Preview(course, seen, profile=profile, say=say, news=news, **ways)
         say(f"http://127.0.0.1:{server.server_port}/ (Ctrl-C ends it)")
         while not stop():
             time.sleep(POLL_S)
@@ -254,6 +249,12 @@ def serve(
         server.server_close()
 
 
+def _serving(folder: Path, port: int, news: News | None) -> ThreadingHTTPServer:
+    if not (folder / "index.html").is_file():
+        raise SiteError(f"{folder} holds no site.", fix="make book")
+    return start(folder, port, news=news)
+
+
 def _only_prose(course: Course, changed: set[Path]) -> bool:
     """Whether nothing but pages changed; what changed in them, the helper finds out."""
     kinds = {".md": course.book, ".ipynb": course.root}
@@ -263,5 +264,5 @@ def _only_prose(course: Course, changed: set[Path]) -> bool:
     ) and not any(path.is_relative_to(course.exercises) for path in changed)
 
 
-def _differ(before: dict[Path, tuple[int, int]], after: dict[Path, tuple[int, int]]) -> set[Path]:
+def _differ(before: Snapshot, after: Snapshot) -> set[Path]:
     return {path for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
