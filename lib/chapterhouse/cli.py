@@ -27,6 +27,7 @@ ROOMS = (
     "chapterhouse.run.command",
     "chapterhouse.notebook_command",
     "chapterhouse.site.command",
+    "chapterhouse.site.releases.command",
     "chapterhouse.grade.command",
 )
 

@@ -7,6 +7,7 @@
     │   ├── ParameterError a parameter that the chapter doesn't have, or of another type
     │   └── CellFailed     one of its cells raised
     ├── SiteError          the website could not be built
+    │   └── ReleaseError   a version, or a folder of versions, is not as it should be
     ├── ExerciseError      an exercise folder or a student's notebook
     └── GradingError       the grader, never the student, is at fault
 
@@ -65,6 +66,12 @@ class CellFailed(RunError):  # noqa: N818 - named for what happened, as the repo
 
 class SiteError(ChapterhouseError):
     """The website could not be built, or is not as promised."""
+
+
+class ReleaseError(SiteError):
+    """A version, or a folder of versions side by side, is not as it should be."""
+
+    exit_code = 2
 
 
 class ExerciseError(ChapterhouseError):

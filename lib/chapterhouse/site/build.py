@@ -38,6 +38,7 @@ class SiteReport:
     wheel: str
     rebuilt: bool
     wall_s: float
+    version: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -48,6 +49,7 @@ class SiteReport:
             "wheel": self.wheel,
             "rebuilt": self.rebuilt,
             "wall_s": round(self.wall_s, 3),
+            "version": self.version or None,
         }
 
 
@@ -55,6 +57,7 @@ def build(
     course: Course,
     *,
     profile: str = "fast",
+    version: str = "",
     force: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> SiteReport:
@@ -63,6 +66,7 @@ def build(
     Args:
         course: whose site to build; its chapters must have been executed.
         profile: which executed copies to show.
+        version: what the site is built for, if it shall stand beside other versions.
         force: render every page again.
         say: is told each step as it begins.
 
@@ -71,11 +75,11 @@ def build(
     """
     begun = time.perf_counter()
     with alone(course, say):
-        site = settings.load(course)
+        site = settings.load(course, version)
         say("staging executed chapters")
         staged = stage(course, site, profile=profile)
         made = wheel.describe(course)
-        keys = _keys(course, staged, made)
+        keys = _keys(course, staged, made, site.version)
         state_path = course.build / "site" / "state.json"
         state = _read_state(state_path)
         published = course.build / "html"
@@ -108,10 +112,11 @@ def build(
             wheel=made.name,
             rebuilt=rebuilt,
             wall_s=time.perf_counter() - begun,
+            version=site.version,
         )
 
 
-def _keys(course: Course, staged: Staged, made: wheel.Wheel) -> dict[str, str]:
+def _keys(course: Course, staged: Staged, made: wheel.Wheel, version: str) -> dict[str, str]:
     """What the rendered pages and the whole site depend on, each as one hash."""
     own = Path(__file__).parent
     versions = {name: _version(name) for name in _TOOLS}
@@ -138,7 +143,13 @@ def _keys(course: Course, staged: Staged, made: wheel.Wheel) -> dict[str, str]:
     return {
         "render": pages,
         "site": _digest(
-            pages, made.version, made.source_hash, sources, exercises, repr(run_records)
+            pages,
+            made.version,
+            made.source_hash,
+            sources,
+            exercises,
+            repr(run_records),
+            version,
         ),
     }
 

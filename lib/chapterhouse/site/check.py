@@ -103,11 +103,7 @@ def check(folder: Path, settings: SiteSettings) -> None:
         SiteError: a page is missing or empty, a local link leads nowhere, or something would be
             loaded from another host. All findings are listed.
     """
-    pages = {
-        path.relative_to(folder).as_posix(): read_page(path.read_text(encoding="utf-8"))
-        for path in sorted(folder.rglob("*.html"))
-        if "_static" not in path.relative_to(folder).parts
-    }
+    pages = _read_pages(folder)
     findings = [
         *_empty(pages, settings),
         *_foreign(folder, pages, settings),
@@ -121,6 +117,28 @@ def check(folder: Path, settings: SiteSettings) -> None:
             f"The built site is not as promised:\n    {listed}{more}",
             fix="mend what is named in chapters/ or book/; the published site was left as it was",
         )
+
+
+def check_links(folder: Path) -> None:
+    """Refuse a folder in which a page points to, or would load, what the folder does not have.
+
+    Raises:
+        SiteError: it does; all such links are listed.
+    """
+    if findings := list(_dangling(folder, _read_pages(folder))):
+        listed = "\n    ".join(findings[:40])
+        more = f"\n    and {len(findings) - 40} more" if len(findings) > 40 else ""
+        raise SiteError(
+            f"The site in {folder} is not whole:\n    {listed}{more}", fix="build it again"
+        )
+
+
+def _read_pages(folder: Path) -> dict[str, _Page]:
+    return {
+        path.relative_to(folder).as_posix(): read_page(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.rglob("*.html"))
+        if "_static" not in path.relative_to(folder).parts
+    }
 
 
 def _empty(pages: dict[str, _Page], settings: SiteSettings) -> Iterable[str]:

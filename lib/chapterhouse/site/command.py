@@ -19,6 +19,12 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
         "book pages, the Colab edition and the wheel. Any warning stops it.",
     )
     _add_profile(site)
+    site.add_argument(
+        "--version",
+        default="",
+        help="build the site of this version, such as 1.2, to stand beside others "
+        "(see chapterhouse release)",
+    )
     site.add_argument("--force", action="store_true", help="render every page again")
     site.add_argument("--json", action="store_true", help="print one JSON object on stdout")
     site.set_defaults(action=_site)
@@ -78,21 +84,30 @@ def _site(arguments: argparse.Namespace) -> int:
     from chapterhouse.site import build
 
     course = Course.find(arguments.course)
-    report = build.build(course, profile=arguments.profile, force=arguments.force, say=_say)
+    report = build.build(
+        course,
+        profile=arguments.profile,
+        version=arguments.version,
+        force=arguments.force,
+        say=_say,
+    )
     if arguments.json:
         print(json.dumps(report.as_json()))
     else:
         state = "built" if report.rebuilt else "up to date"
-        print(f"{report.folder / 'index.html'}: {state}, {report.pages} pages")
+        version = f"version {report.version}, " if report.version else ""
+        print(f"{report.folder / 'index.html'}: {version}{state}, {report.pages} pages")
     return 0
 
 
 def _pdf(arguments: argparse.Namespace) -> int:
-    from chapterhouse.site import pdf, settings
+    from chapterhouse.site import offline, pdf, settings
+    from chapterhouse.site.releases import marks
 
     course = Course.find(arguments.course)
-    site = settings.load(course)
-    target = arguments.output or course.build / f"{site.slug}.pdf"
+    site = settings.load(course, marks.version_of(course.build / "html"))
+    name = Path(offline.zip_path(site)).stem
+    target = arguments.output or course.build / f"{name}.pdf"
     sheets = pdf.make(course.build / "html", site, target, say=_say)
     print(f"{target}: {sheets} sheets")
     return 0

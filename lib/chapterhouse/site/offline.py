@@ -18,7 +18,8 @@ _STORED = {".png", ".webp", ".jpg", ".woff2", ".zip", ".whl"}
 
 def zip_path(settings: SiteSettings) -> str:
     """Where the zip is within the site."""
-    return f"downloads/{settings.slug}.zip"
+    version = f"-{settings.version}" if settings.version else ""
+    return f"downloads/{settings.slug}{version}.zip"
 
 
 def pack(folder: Path, settings: SiteSettings) -> Path:
@@ -45,6 +46,8 @@ def pack(folder: Path, settings: SiteSettings) -> Path:
 def add_sitemap(folder: Path, settings: SiteSettings) -> None:
     """Write ``sitemap.xml`` and ``robots.txt``; a site without a public address needs neither.
 
+    A version's own folder is no place where anybody looks for the latter.
+
     The format is that of https://www.sitemaps.org/protocol.html.
     """
     if not settings.base_url:
@@ -58,6 +61,8 @@ def add_sitemap(folder: Path, settings: SiteSettings) -> None:
         f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n',
         encoding="utf-8",
     )
+    if settings.version:
+        return
     (folder / "robots.txt").write_text(
         f"User-agent: *\nAllow: /\nSitemap: {settings.base_url}sitemap.xml\n", encoding="utf-8"
     )

@@ -154,10 +154,11 @@ def one_page(folder: Path, settings: SiteSettings, numbers: Mapping[str, int]) -
     heads = paper.running_heads(settings.title, titles, [place(n) for n in range(len(sheets))])
     logo = folder / "_static" / "logo-light.svg"
     picture = f'<img src="{logo.as_uri()}" alt="">' if logo.is_file() else ""
+    version = f"<p>Version {escape(settings.version)}</p>" if settings.version else ""
     return (
         '<!DOCTYPE html>\n<html lang="en" data-theme="light"><head><meta charset="utf-8">'
         f"<title>{escape(settings.title)}</title>{styles}<style>{paper.STYLE}{heads}</style></head><body>"
-        f'<section class="front">{picture}<h1>{escape(settings.title)}</h1></section>'
+        f'<section class="front">{picture}<h1>{escape(settings.title)}</h1>{version}</section>'
         f'<section class="sheet bd-article contents"><h1>Contents</h1><ol>{rows}</ol></section>'
         + "".join(
             f'<section class="sheet bd-article" id="{place(number)}">{sheet}</section>'

@@ -31,6 +31,7 @@ from chapterhouse.site import (
     settings,
     wheel,
 )
+from chapterhouse.site.releases import marks
 from chapterhouse.site.settings import SiteSettings
 from chapterhouse.site.slim import slim
 from chapterhouse.site.stage import Staged
@@ -86,9 +87,11 @@ def assemble(
     source = colab.wheel_source(site, made, built.read_bytes())
     _notebooks(course, site, staged, rendered, source, folder)
     reading.dress(folder, site, chapters=course.chapters.name)
+    marks.dress(folder, site)
     search.add(folder)
     slim(folder, site, course.build / "site" / "pictures")
     offline.add_sitemap(folder, site)
+    marks.describe(folder, site)
     return folder
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from chapterhouse.course import Course
 from chapterhouse.errors import SiteError
+from chapterhouse.site.releases import versions
 
 COLAB = "https://colab.research.google.com"
 KAGGLE = "https://www.kaggle.com/kernels/welcome?src="
@@ -27,7 +28,8 @@ class SiteSettings:
     """Where the site and its source are, and which pages it has.
 
     `base_url` ends with a slash, or is empty when the site has no public address yet; the same
-    goes for `repository_url`. `pages` are the names of the table of contents, without suffix.
+    goes for `repository_url`. `pages` are the names of the table of contents, without suffix. With
+    a `version`, `base_url` ends with that, too: it is the address of this version's own folder.
     """
 
     title: str
@@ -39,11 +41,17 @@ class SiteSettings:
     pages: tuple[str, ...]
     bibliography: tuple[str, ...]
     favicon: str = ""
+    version: str = ""
 
     @property
     def slug(self) -> str:
         """The title as a name for files."""
         return re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-") or "book"
+
+    @property
+    def public_url(self) -> str:
+        """The address of the whole site, above that of this version."""
+        return self.base_url.removesuffix(f"{self.version}/") if self.version else self.base_url
 
     def page_url(self, page: str) -> str | None:
         """The public address of a page such as ``chapters/04_under_the_hood``, or None."""
@@ -61,9 +69,11 @@ class SiteSettings:
         Args:
             path: the notebook's path within the site, such as ``colab/04_under_the_hood.ipynb``.
         """
+        if self.version:
+            path = f"{self.version}/{path}"
         if self.colab_prefix:
             return f"{self.colab_prefix}{quote(path)}"
-        pages = _GITHUB_PAGES.match(self.base_url)
+        pages = _GITHUB_PAGES.match(self.public_url)
         if pages is None:
             return None
         owner = pages["owner"]
@@ -77,10 +87,15 @@ class SiteSettings:
         return f"{KAGGLE}{quote(self.base_url + quote(path), safe='')}"
 
 
-def load(course: Course) -> SiteSettings:
+def load(course: Course, version: str = "") -> SiteSettings:
     """The settings of a course's site.
 
+    Args:
+        course: whose site it is.
+        version: what the site is built for; its addresses are then below the public one.
+
     Raises:
+        ReleaseError: that is no version.
         SiteError: a file is missing or malformed, an address is not one, or the table of contents
             has a page twice or lacks a notebook.
     """
@@ -98,6 +113,9 @@ def load(course: Course) -> SiteSettings:
         )
     _refuse_forgotten(course, pages, toc_path)
     base_url = _address(html.get("baseurl"), "html: baseurl", config_path)
+    version = versions.named(version) if version else ""
+    if base_url and version:
+        base_url += f"{version}/"
     repository_url = _address(repository.get("url"), "repository: url", config_path)
     if repository_url and not _GITHUB.match(repository_url):
         raise SiteError(
@@ -116,6 +134,7 @@ def load(course: Course) -> SiteSettings:
         pages=tuple(pages),
         bibliography=tuple(config.get("bibtex_bibfiles") or ()),
         favicon=str(html.get("favicon") or ""),
+        version=version,
     )
 
 

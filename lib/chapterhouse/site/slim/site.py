@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 
 from chapterhouse.site import cards
+from chapterhouse.site.releases import marks
 from chapterhouse.site.settings import SiteSettings
 from chapterhouse.site.slim import fonts, pages, styles
 from chapterhouse.site.slim.pages import Page
@@ -146,9 +147,13 @@ def _about(page: Page, settings: SiteSettings, folder: Path) -> list[str]:
         lines.append(f'<meta property="og:title" content="{title[1].strip()}">')
     lines.append('<meta property="og:type" content="article">')
     lines.append(f'<meta property="og:site_name" content="{escape(settings.title)}">')
-    if settings.base_url:
-        address = escape(settings.base_url + page.path)
-        lines.append(f'<link rel="canonical" href="{address}">')
+    plain = settings.base_url + page.path if settings.base_url else ""
+    if settings.version:
+        lines.append(marks.head(canonical=plain))
+    if plain:
+        address = escape(plain)
+        if not settings.version:
+            lines.append(f'<link rel="canonical" href="{address}">')
         lines.append(f'<meta property="og:url" content="{address}">')
         if card := cards.store(folder, page.html, settings.title):
             picture = escape(settings.base_url + card)
