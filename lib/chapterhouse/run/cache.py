@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,9 +80,16 @@ class Cache:
         text = json.dumps(
             {"format": FORMAT, **dataclasses.asdict(result)}, sort_keys=True, ensure_ascii=False
         )
-        write_text(text, self._place(plan) / name)
+        place = self._place(plan)
+        newest = next(self._newest_first(plan, ""), None)
+        write_text(text, place / name)
+        if newest is not None:
+            _date_after(newest, place / name)
         for old in list(self._newest_first(plan, ""))[_KEPT:]:
             old.unlink(missing_ok=True)
+        # Only one run at a time keeps a result of this chapter: what is half written was killed.
+        for left in place.glob(".*"):
+            left.unlink(missing_ok=True)
 
     def _place(self, plan: Plan) -> Path:
         return self.folder / plan.profile / plan.slug
@@ -92,6 +100,14 @@ class Cache:
             with contextlib.suppress(OSError):  # another run may prune it meanwhile
                 dated.append((path.stat().st_mtime_ns, path))
         yield from (path for _, path in sorted(dated, reverse=True))
+
+
+def _date_after(older: Path, newer: Path) -> None:
+    """Give a file a later date than another's: the clock may have been put back meanwhile."""
+    with contextlib.suppress(OSError):
+        before = older.stat().st_mtime_ns
+        if newer.stat().st_mtime_ns <= before:
+            os.utime(newer, ns=(before + 1, before + 1))
 
 
 def cell_hashes(plan: Plan) -> tuple[str, ...]:
@@ -179,7 +195,7 @@ def _load(path: Path) -> Result | None:
     """One result; None when it is gone, damaged or of another format: it is then made again."""
     try:
         fields = json.loads(path.read_text(encoding="utf-8"))
-        if fields.pop("format") != FORMAT:
+        if fields.pop("format") != FORMAT or not _is_whole(fields):
             return None
         return Result(
             **{
@@ -191,6 +207,15 @@ def _load(path: Path) -> Result | None:
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _is_whole(fields: dict[str, Any]) -> bool:
+    """Whether the parts that are looked up by name are tables of texts."""
+    tables = [fields["machine"], *fields["used"].values()]
+    return all(
+        isinstance(table, dict) and all(isinstance(value, str) for value in table.values())
+        for table in tables
+    ) and all(isinstance(ids, list) for ids in fields["users"].values())
 
 
 def _sha(*parts: Any) -> str:

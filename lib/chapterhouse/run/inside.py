@@ -58,8 +58,7 @@ def start(inherited: Callable[[], Iterable[str]] = tuple) -> None:
     uses = watching.uses
     application = IPKernelApp.instance()
     application.initialize()
-    watching.seen.children = False  # what the kernel itself has started is no chapter's
-    watching.variables.forget()
+    watching.begin()
     events = application.kernel.shell.events
     events.register("pre_run_cell", uses.begin)
     events.register("post_run_cell", uses.end)
@@ -81,7 +80,7 @@ def die_with(runner_pid: int) -> None:
         os._exit(1)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Watching:
     """All that looks on in this process."""
 
@@ -89,13 +88,23 @@ class _Watching:
     variables: Variables
     uses: Uses
     inherited: Callable[[], Iterable[str]]
-    unasked: str  # why the system does not ask the runner about this process's calls
+
+    def begin(self) -> None:
+        """The chapter begins: what the kernel has used by itself does not count.
+
+        From now on the runner is told of every file that is touched, if the system lets us.
+        """
+        self.seen.children = False
+        self.variables.forget()
+        address = os.environ.get(TRACER)
+        if address is None or syscalls.ask(address):
+            self.seen.watch_stats()
 
 
 def watch(inherited: Callable[[], Iterable[str]] = tuple) -> _Watching:
     """Note from now on what this process uses, and refuse that it changes the course.
 
-    Call it while there is one thread. What the course is, the environment says.
+    What the course is, the environment says.
     """
     global _watching
     libraries, env = _libraries(), os.environ.get
@@ -108,12 +117,9 @@ def watch(inherited: Callable[[], Iterable[str]] = tuple) -> _Watching:
         Ours(root, env(BUILD, ""), env(ROOM, "")),
         used=uses.opened,
     )
-    unasked = syscalls.ask(env(TRACER, "")) if root and env(TRACER) else "nobody wants to know"
     if root:
         seen.watch()
-        if unasked:
-            seen.watch_stats()
-    _watching = _Watching(seen, variables.watch(), uses, inherited, unasked)
+    _watching = _Watching(seen, variables.watch(), uses, inherited)
     return _watching
 
 
@@ -146,7 +152,6 @@ def report(path: str) -> None:
                 "opened": seen.opened,
                 "looked": sorted(seen.looked),
                 "children": seen.children,
-                "unasked": _watching.unasked,
                 "variables": variables.report(_watching.inherited()),
                 "inherited": variables.report(_watching.inherited(), everything=True),
                 "uses": {path: sorted(cells) for path, cells in sorted(uses.files.items())},

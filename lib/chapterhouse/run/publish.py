@@ -34,7 +34,7 @@ def publish(plan: Plan, result: Result, course: Course) -> Run:
     for text, suffix in ((nb.dumps(executed), ".ipynb"), (result.run.dumps(), ".json")):
         path = executed_path(course, plan.profile, plan.slug, suffix)
         # An unchanged file keeps its time, so that the site knows that its page is up to date.
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        if not path.is_file() or path.read_bytes() != text.encode():
             nb.write_text(text, path)
     executed_path(course, plan.profile, plan.slug, ".failed.ipynb").unlink(missing_ok=True)
     return result.run
@@ -69,9 +69,9 @@ def publish_new(plan: Plan, execution: Execution, course: Course, cache: Cache) 
         language_info=execution.language_info,
         run=run,
     )
-    publish(plan, result, course)
     if steady:
-        cache.keep(plan, result)
+        cache.keep(plan, result)  # first: should the disk be full now, nothing passes for a result
+    publish(plan, result, course)
     remember(run, course, now=datetime.now(UTC))
     return run
 

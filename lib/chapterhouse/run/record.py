@@ -175,15 +175,19 @@ def remember(run: Run, course: Course, *, now: datetime) -> None:
         cells={cell.id: cell.wall_s for cell in run.cells},
     )
     path = history_path(course, run.profile, run.slug)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = _lines(path) if path.is_file() else []
     lines.append(json.dumps(dataclasses.asdict(moment), default=repr))
     write_text("\n".join(lines[-_REMEMBERED:]) + "\n", path)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8", errors="replace").splitlines()
 
 
 def history(course: Course, profile: str, slug: str) -> list[Moment]:
     """The runs of one chapter that are remembered, oldest first; a damaged line is passed over."""
     try:
-        lines = history_path(course, profile, slug).read_text(encoding="utf-8").splitlines()
+        lines = _lines(history_path(course, profile, slug))
     except OSError:
         return []
     moments = []

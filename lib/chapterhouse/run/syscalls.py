@@ -88,7 +88,8 @@ _NUMBERS = {
 }  # fmt: skip
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
-_SET_MODE_FILTER, _NEW_LISTENER, _NO_NEW_PRIVS = 1, 8, 38
+_SET_MODE_FILTER, _NO_NEW_PRIVS = 1, 38
+_FOR_ALL_THREADS = 1 | 8 | 16  # TSYNC, NEW_LISTENER, and an error number if one cannot follow
 _ALLOW, _ASK = 0x7FFF0000, 0x7FC00000
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
 _NUMBER_AT, _ARCH_AT, _ARGUMENTS_AT = 0, 4, 16
@@ -110,8 +111,6 @@ def known() -> dict[int, Call]:
 
 def ask(address: str) -> str:
     """Have this process's calls asked about from now on, by whoever listens at a unix socket.
-
-    Call it while the process has one thread: others would go on unasked.
 
     Args:
         address: of the socket; the filter's descriptor is sent there.
@@ -164,7 +163,7 @@ def _install(program: bytes) -> int:
     instructions = ctypes.create_string_buffer(program, len(program))
     head = _FilterHead(len(program) // 8, ctypes.addressof(instructions))
     listener = libc.syscall(
-        _SECCOMP[platform.machine()], _SET_MODE_FILTER, _NEW_LISTENER, ctypes.byref(head)
+        _SECCOMP[platform.machine()], _SET_MODE_FILTER, _FOR_ALL_THREADS, ctypes.byref(head)
     )
     if listener < 0:
         number = ctypes.get_errno()

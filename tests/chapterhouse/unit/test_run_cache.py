@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.run import cache, trace
 from chapterhouse.run.executor import run_course
-from chapterhouse.run.record import Run, executed_path
+from chapterhouse.run.plan import make_plan
+from chapterhouse.run.record import Run, executed_path, history, history_path
 from chapterhouse.run.status import inspect, render
 from chapterhouse.testing import FakeExecute, make_course, make_notebook
 
@@ -185,6 +188,110 @@ def test_a_damaged_result_is_made_again(course, fake, damage) -> None:
     run(course, fake)
     edit_result(course, "01_one", lambda fields: None).write_text(damage)
     assert run(course, fake)["01_one"] == "ran"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"used": {"files": []}},
+        {"used": {"files": {"x": 1}}},
+        {"used": {"variables": None}},
+        {"used": {"weather": {}}},
+        {"machine": "mine"},
+        {"users": {"x": 3}},
+        {"run": {}},
+    ],
+    ids=lambda change: str(change),
+)
+def test_a_result_whose_parts_are_not_what_they_should_be_is_made_again(
+    course, fake, change
+) -> None:
+    run(course, fake)
+    edit_result(course, "01_one", lambda fields: fields.update(change))
+    assert states(course)["01_one"][0] in ("new", "stale")
+    assert run(course, fake)["01_one"] == "ran"
+
+
+def test_an_older_versions_result_is_made_again(course, fake) -> None:
+    run(course, fake)
+
+    def age(fields: dict) -> None:
+        fields["format"] = 2
+        for name in ("looked", "outside", "variables"):
+            del fields["used"][name]
+
+    edit_result(course, "01_one", age)
+    assert states(course)["01_one"] == ("new", ("never run in this profile",))
+    assert run(course, fake)["01_one"] == "ran"
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\x00", b"{"], ids=["empty", "binary", "torn"])
+@pytest.mark.parametrize("suffix", [".ipynb", ".json"])
+def test_a_damaged_copy_is_written_anew(course, fake, damage, suffix) -> None:
+    run(course, fake)
+    path = executed_path(course, "fast", "01_one", suffix)
+    before = path.read_bytes()
+    path.write_bytes(damage)
+    assert run(course, fake)["01_one"] == "cached"
+    assert path.read_bytes() == before
+
+
+def test_a_damaged_history_and_notebook_are_told_or_passed_over(course, fake) -> None:
+    run(course, fake)
+    path = history_path(course, "fast", "01_one")
+    path.write_bytes(b"\xff\n" + path.read_bytes())
+    run(course, fake, force=True)
+    assert len(history(course, "fast", "01_one")) == 2
+    (course.chapters / "02_two.ipynb").write_bytes(b"\xff\xfe")
+    assert run(course, fake) == {"01_one": "cached", "02_two": "failed"}
+
+
+def test_a_disk_that_is_full_for_the_cache_shows_no_result_as_good(
+    course, fake, monkeypatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "write_text", full)
+        assert run(course, fake) == {"01_one": "failed", "02_two": "failed"}
+    assert not executed_path(course, "fast", "01_one").exists()
+    assert run(course, fake) == {"01_one": "ran", "02_two": "ran"}
+
+
+def test_a_clock_that_was_put_back_loses_no_result(course, fake) -> None:
+    for number in range(cache._KEPT):
+        run(course, fake, "1", overrides=[f"epochs={number}"])
+    for path in (cache.Cache(course).folder / "fast" / "01_one").glob("*.json"):
+        os.utime(path, (4e9, 4e9))  # in the year 2096
+    assert run(course, fake, "1") == {"01_one": "ran"}
+    assert run(course, fake, "1") == {"01_one": "cached"}
+    latest = cache.Cache(course).latest(make_plan(course, course.chapter_path("1")))
+    assert latest is not None
+    assert latest.overrides == {}
+
+
+def test_what_a_killed_run_left_half_written_goes_with_the_next(course, fake) -> None:
+    run(course, fake)
+    place = cache.Cache(course).folder / "fast" / "01_one"
+    (place / ".half.json.abc123").write_text('{"format"')
+    assert run(course, fake)["01_one"] == "cached"
+    assert run(course, fake, force=True)["01_one"] == "ran"
+    assert [path.name for path in place.glob(".*")] == []
+
+
+def test_a_chapter_that_goes_or_gets_another_name_meanwhile(course, fake) -> None:
+    def execute(plan, course, **settings):
+        plan.path.unlink()
+        return fake(plan, course, **settings)
+
+    report = run_course(course, ["1"], screen=io.StringIO(), execute=execute)
+    assert [row.status for row in report.rows] == ["ran"]
+    assert list(states(course)) == ["02_two"]
+    run(course, fake)
+    (course.chapters / "02_two.ipynb").rename(course.chapters / "03_two.ipynb")
+    assert states(course) == {"03_two": ("new", ("never run in this profile",))}
+    assert run(course, fake) == {"03_two": "ran"}
 
 
 def test_a_library_edited_during_the_run_is_not_kept(course, fake) -> None:
