@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import array  # noqa: F401 - socket.send_fds imports it, when nobody answers an import yet
 import ctypes
+import functools
 import os
 import platform
 import socket
@@ -88,7 +89,7 @@ _NUMBERS = {
 }  # fmt: skip
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
-_SET_MODE_FILTER, _NO_NEW_PRIVS = 1, 38
+_SET_MODE_FILTER, _GET_ACTION_AVAIL, _NO_NEW_PRIVS = 1, 2, 38
 _FOR_ALL_THREADS = 1 | 8 | 16  # TSYNC, NEW_LISTENER, and an error number if one cannot follow
 _ALLOW, _ASK = 0x7FFF0000, 0x7FC00000
 _LOAD, _EQUAL, _ANY_BIT, _RETURN = 0x20, 0x15, 0x45, 0x06
@@ -103,10 +104,20 @@ class _FilterHead(ctypes.Structure):
 
 def known() -> dict[int, Call]:
     """The calls that are asked about, by this machine's numbers; none where it cannot be done."""
-    if not sys.platform.startswith("linux"):
+    if not _offered():
         return {}
     numbers = _NUMBERS.get(platform.machine(), {})
     return {numbers[call.name]: call for call in _CALLS if call.name in numbers}
+
+
+@functools.cache
+def _offered() -> bool:
+    """Whether this system has filters that ask; a locked container may have none."""
+    if not sys.platform.startswith("linux") or platform.machine() not in _SECCOMP:
+        return False
+    action = ctypes.c_uint32(_ASK)
+    number = _SECCOMP[platform.machine()]
+    return bool(ctypes.CDLL(None).syscall(number, _GET_ACTION_AVAIL, 0, ctypes.byref(action)) == 0)
 
 
 def ask(address: str) -> str:
