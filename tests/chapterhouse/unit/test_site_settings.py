@@ -65,6 +65,35 @@ def test_the_address_ends_with_one_slash(write):
     assert found.page_url("chapters/01_a") == "https://example.org/course/chapters/01_a.html"
 
 
+@pytest.mark.parametrize(
+    ("address", "colab"),
+    [
+        ("https://ann.github.io/course/", "ann/course/blob/gh-pages/1.2/colab/01.ipynb"),
+        ("https://ann.github.io", "ann/ann.github.io/blob/gh-pages/1.2/colab/01.ipynb"),
+    ],
+)
+def test_a_version_has_its_own_address_below_the_public_one(write, address, colab):
+    found = settings.load(write(f"html: {{baseurl: {address}}}"), "v1.2")
+    public = address.rstrip("/") + "/"
+    assert found.version == "1.2"
+    assert found.public_url == public
+    assert found.page_url("chapters/01_a") == f"{public}1.2/chapters/01_a.html"
+    assert found.colab_url("colab/01.ipynb").endswith(f"/github/{colab}")
+    assert "1.2%2Fcolab%2F01.ipynb" in found.kaggle_url("colab/01.ipynb")
+
+
+def test_a_version_without_a_public_address_is_only_named(write):
+    found = settings.load(write(), "dev")
+    assert (found.version, found.base_url, found.public_url) == ("dev", "", "")
+    with pytest.raises(SiteError, match="'newest' is no version"):
+        settings.load(write(), "newest")
+
+
+def test_a_named_place_for_colab_has_a_folder_a_version(write):
+    config = "sphinx: {config: {chapterhouse_colab_prefix: https://c.org/x}}"
+    assert settings.load(write(config), "2.0").colab_url("a.ipynb") == "https://c.org/x/2.0/a.ipynb"
+
+
 def test_the_source_is_linked_on_its_branch(write):
     found = settings.load(
         write("repository: {url: https://github.com/ann/course.git, branch: dev}")
