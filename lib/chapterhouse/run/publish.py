@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 
 from chapterhouse import notebook as nb
@@ -15,8 +16,11 @@ from chapterhouse.run.record import (
     collect_claims,
     collect_values,
     executed_path,
+    history_path,
     remember,
 )
+
+_ABANDONED_S = 3600.0  # a file is written in much less
 
 
 def publish(plan: Plan, result: Result, course: Course) -> Run:
@@ -73,7 +77,23 @@ def publish_new(plan: Plan, execution: Execution, course: Course, cache: Cache) 
         cache.keep(plan, result)  # first: should the disk be full now, nothing passes for a result
     publish(plan, result, course)
     remember(run, course, now=datetime.now(UTC))
+    _sweep(run, course)
     return run
+
+
+def _sweep(run: Run, course: Course) -> None:
+    """Remove what killed runs left half written of this chapter.
+
+    Another run may be writing the same just now, so only what is older than any run stays open.
+    """
+    for new in (
+        executed_path(course, run.profile, run.slug, ".json"),
+        history_path(course, run.profile, run.slug),
+    ):
+        for left in new.parent.glob(f".{run.slug}.*"):
+            with contextlib.suppress(OSError):  # the other has just put it in its place
+                if left.stat().st_mtime < new.stat().st_mtime - _ABANDONED_S:
+                    left.unlink()
 
 
 def _publish_failure(plan: Plan, execution: Execution, course: Course) -> Run:

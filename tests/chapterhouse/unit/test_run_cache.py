@@ -7,6 +7,9 @@ import errno
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -278,6 +281,45 @@ def test_what_a_killed_run_left_half_written_goes_with_the_next(course, fake) ->
     assert run(course, fake)["01_one"] == "cached"
     assert run(course, fake, force=True)["01_one"] == "ran"
     assert [path.name for path in place.glob(".*")] == []
+
+
+KILLED = """
+import io, os, pathlib, signal, sys
+from chapterhouse.course import Course
+from chapterhouse.run.executor import run_course
+from chapterhouse.testing import FakeExecute
+replace, left = pathlib.Path.replace, int(sys.argv[2])
+def dying(self, target):
+    global left
+    left -= 1
+    if not left:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(self, target)
+pathlib.Path.replace = dying
+fake = FakeExecute(stdout={"01_one": "hello\\n"})
+run_course(Course.find(pathlib.Path(sys.argv[1])), ["1"], screen=io.StringIO(), execute=fake)
+"""
+
+
+@pytest.mark.parametrize("at", [1, 3], ids=["cache", "record"])
+def test_a_run_that_is_killed_as_it_writes_leaves_nothing_that_passes_for_whole(
+    course, fake, at
+) -> None:
+    program = [sys.executable, "-c", KILLED, str(course.root), str(at)]
+    done = subprocess.run(program, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    half = [path for path in course.build.rglob(".0*") if path.is_file()]
+    half += [path for path in course.build.rglob("01_one/.*") if path.is_file()]
+    assert len(half) == 1
+    assert states(course)["01_one"][0] == ("new" if at == 1 else "fresh")
+    assert run(course, fake, "1") == {"01_one": "ran" if at == 1 else "cached"}
+    executed = nb.read(executed_path(course, "fast", "01_one"))
+    assert executed.cells[1].outputs[0].text == "hello\n"
+    for path in half:
+        if path.exists():
+            os.utime(path, (1, 1))
+    run(course, fake, "1", force=True)
+    assert not any(path.exists() for path in half)
 
 
 def test_a_chapter_that_goes_or_gets_another_name_meanwhile(course, fake) -> None:
