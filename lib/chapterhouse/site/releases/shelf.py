@@ -1,47 +1,26 @@
 """A folder of releases: sites are added and removed, and what they say of one another is kept true.
 
 The sub-folders that describe themselves as releases are the truth; the files at the root and the
-heads of pages follow from them, and every command brings them up to date. All is prepared in a
-hidden folder within, then only renamed into place, file by file: a command that is killed leaves
-whole files, and the next one finishes its work. What is not ours is never touched.
+heads of pages follow from them, and every command brings them up to date. What is not ours is never
+touched.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from chapterhouse.errors import ReleaseError
 from chapterhouse.site import check
-from chapterhouse.site.releases import front, marks, versions
+from chapterhouse.site.releases import front, marks, versions, work
 from chapterhouse.site.releases.marks import Release
+from chapterhouse.site.releases.work import Work
 
-_HIDDEN = ".chapterhouse-release-"
 # What may lie at the root before the first release: a host's own name, and what git and hosts read.
 _HARMLESS = ("CNAME", "LICENSE", "LICENSE.txt", "LICENSE.md", "README.md")
-
-
-@dataclass
-class _Work:
-    """What a command has prepared in its hidden folder: the old path and the new one of each."""
-
-    stage: Path
-    changes: list[tuple[Path, Path]] = field(default_factory=list)
-    gone: list[Path] = field(default_factory=list)
-
-    def put(self, content: bytes, target: Path) -> None:
-        """Prepare the new content of one file."""
-        prepared = self.stage / "files" / str(len(self.changes))
-        prepared.parent.mkdir(exist_ok=True)
-        prepared.write_bytes(content)
-        self.changes.append((prepared, target))
 
 
 def read(folder: Path) -> list[Release]:
@@ -145,12 +124,12 @@ def add(
             f"{site} and {folder} lie within one another.",
             fix="keep the releases in a folder beside the built site",
         )
-    with _alone(folder) as work:
+    with work.alone(folder) as task:
         others = [each for each in read(folder) if each.version != offered.version]
         target = folder / offered.version
         _refuse_clash(offered, others, target, overwrite=overwrite)
         say(f"copying the site of version {offered.version}")
-        copy = work.stage / "site"
+        copy = task.stage / "site"
         shutil.copytree(site, copy)
         if marks.read(copy).version != offered.version:
             raise ReleaseError(f"{site} changed while it was copied.", fix="add it again")
@@ -158,8 +137,8 @@ def add(
         check.check_links(copy)
         added = replace(offered, folder=copy, pages=marks.pages(copy))
         say("telling every version of the others")
-        _prepare(work, folder, [*others, added])
-        _place(work, copy, target)
+        _prepare(task, folder, [*others, added])
+        task.place(copy, target)
     return replace(added, folder=target)
 
 
@@ -198,7 +177,7 @@ def remove(version: str, folder: Path) -> list[Release]:
     """
     name = versions.named(version)
     _refuse_absent(folder)
-    with _alone(folder) as work:
+    with work.alone(folder) as task:
         releases = read(folder)
         left = [each for each in releases if each.version != name]
         if len(left) == len(releases):
@@ -206,9 +185,9 @@ def remove(version: str, folder: Path) -> list[Release]:
             raise ReleaseError(
                 f"{folder} has no version {name}.", fix=f"name one that is there: {there}"
             )
-        _prepare(work, folder, left)
-        _finish(work)  # first nothing leads to it any more
-        (folder / name).rename(work.stage / "removed")
+        _prepare(task, folder, left)
+        task.finish()  # first nothing leads to it any more
+        (folder / name).rename(task.stage / "removed")
     return left
 
 
@@ -219,10 +198,10 @@ def refresh(folder: Path) -> list[Release]:
         ReleaseError: there is no such folder of releases.
     """
     _refuse_absent(folder)
-    with _alone(folder) as work:
+    with work.alone(folder) as task:
         releases = read(folder)
-        _prepare(work, folder, releases)
-        _finish(work)
+        _prepare(task, folder, releases)
+        task.finish()
     return releases
 
 
@@ -234,43 +213,7 @@ def _refuse_absent(folder: Path) -> None:
         )
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[_Work]:
-    """A hidden folder for one command's work, while no other command works on these releases."""
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise ReleaseError(
-            f"{folder} is not a folder.", fix="name a folder for the releases"
-        ) from None
-    # The lock is on the folder itself: a file for it would be published.
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        for left in folder.glob(f"{_HIDDEN}*"):  # of a command that was killed
-            _rescue(left, folder)
-            shutil.rmtree(left)
-        with tempfile.TemporaryDirectory(prefix=_HIDDEN, dir=folder) as stage:
-            try:
-                yield _Work(Path(stage))
-            finally:
-                _rescue(Path(stage), folder)
-    finally:
-        os.close(handle)
-        for path in made:
-            if path.is_dir() and not any(path.iterdir()):
-                path.rmdir()
-
-
-def _rescue(left: Path, folder: Path) -> None:
-    """Put back a release that was set aside and not replaced when its command ended."""
-    for old in (left / "old").glob("*"):
-        if not (folder / old.name).exists():
-            old.rename(folder / old.name)
-
-
-def _prepare(work: _Work, folder: Path, releases: list[Release]) -> None:
+def _prepare(task: Work, folder: Path, releases: list[Release]) -> None:
     """Prepare what the root's files and the heads of pages must say of these releases."""
     if releases:
         for version, blocks in front.heads(releases).items():
@@ -279,30 +222,13 @@ def _prepare(work: _Work, folder: Path, releases: list[Release]) -> None:
                 path = here / page
                 before = path.read_bytes()
                 after = marks.with_head(before, block, where=str(path))
-                if here.is_relative_to(work.stage):
+                if here.is_relative_to(task.stage):
                     path.write_bytes(after)
                 elif after != before:
-                    work.put(after, path)
+                    task.put(after, path)
     wanted = front.files(releases)
     for name, content in wanted.items():
         path = folder / name
         if not path.is_file() or path.read_bytes() != content:
-            work.put(content, path)
-    work.gone = [folder / name for name in front.FILES if name not in wanted]
-
-
-def _place(work: _Work, copy: Path, target: Path) -> None:
-    """Let the copy be the release, then let everything say so."""
-    if target.exists():
-        old = work.stage / "old" / target.name
-        old.parent.mkdir()
-        target.rename(old)
-    copy.rename(target)
-    _finish(work)
-
-
-def _finish(work: _Work) -> None:
-    for prepared, path in work.changes:
-        prepared.replace(path)
-    for path in work.gone:
-        path.unlink(missing_ok=True)
+            task.put(content, path)
+    task.gone = [folder / name for name in front.FILES if name not in wanted]
