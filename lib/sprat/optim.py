@@ -101,7 +101,7 @@ def prepare(learn: "Learner", lr: "LR | None") -> None:
         lr: the learning rate a step; two of them are of the model's first part and of its last.
 
     Raises:
-        TaskError: no weight of the model learns.
+        TaskError: no weight of the model learns, or the optimiser can't be made.
     """
     if not learn.optimizers:
         parameters = list(learn.model.parameters())
@@ -111,7 +111,14 @@ def prepare(learn: "Learner", lr: "LR | None") -> None:
                 fix="unfreeze some: learn.unfreeze(), or p.requires_grad_(True)",
             )
         # Frozen weights too: they have no gradient, so nothing moves them until they thaw.
-        learn.optimizers["main"] = learn.make_optimizer(parameters, lr=learn.base_lr)
+        try:
+            learn.optimizers["main"] = learn.make_optimizer(parameters, lr=learn.base_lr)
+        except TypeError as error:
+            raise TaskError(
+                f"The optimizer can't be made from weights and lr=: {error}.",
+                fix="pass a class, or optimizer=lambda p, lr: torch.optim.SGD(p, lr=lr, "
+                "momentum=0.9)",
+            ) from error
     keep_ratios(learn.optimizers.values())
     if lr is not None:
         low, high = lr if isinstance(lr, tuple) else (lr, lr)

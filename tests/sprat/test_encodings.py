@@ -107,3 +107,12 @@ def test_encodings_leave_alone_what_they_do_not_fit(pictures: sp.Data, task: sp.
 def test_an_encoding_that_fits_no_block_is_refused(encodings: list[sp.Encoding], fix: str) -> None:
     with pytest.raises(sp.errors.TaskError, match=fix):
         sp.Task(sp.Image(1), sp.Label(["a", "b"]), encodings=encodings)
+
+
+def test_statistics_may_be_given_as_lists() -> None:
+    x = torch.rand(2, 3, 4, 4)
+    expected = sp.Normalize((0.5, 0.4, 0.3), (0.2, 0.2, 0.1))
+    given = sp.Normalize([0.5, 0.4, 0.3], [0.2, 0.2, 0.1])
+    assert given == expected
+    torch.testing.assert_close(given.encode(x), expected.encode(x))
+    torch.testing.assert_close(given.decode(given.encode(x)), x)

@@ -256,3 +256,12 @@ def test_a_rate_of_the_learner_that_is_none(pictures: sp.Data, task: sp.Task) ->
     for fit in (learn.fit, learn.fit_one_cycle, learn.fine_tune):
         with pytest.raises(TrainingError, match="lr is -"):
             fit(1)
+
+
+def test_an_optimiser_that_takes_no_rate(pictures: sp.Data, task: sp.Task) -> None:
+    learn = sp.Learner(
+        task, (pictures,), model=Body(), device="cpu",
+        optimizer=lambda p: torch.optim.SGD(p, lr=0.1),
+    )  # fmt: skip
+    with pytest.raises(sp.errors.TaskError, match="can't be made from weights and lr="):
+        learn.fit(1)

@@ -1,5 +1,6 @@
 """Pictures: from bytes to floats, and to mean 0 and standard deviation 1."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,10 +44,12 @@ class Normalize(Encoding):
         std: likewise; none of them 0.
     """
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: Sequence[float]
+    std: Sequence[float]
 
     def __post_init__(self) -> None:
+        for name in ("mean", "std"):  # lists would not do as keys of what is kept
+            object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
         if len(self.mean) != len(self.std) or any(s <= 0 for s in self.std):
             raise TaskError(
                 f"Normalize got mean {self.mean} and std {self.std}.",
@@ -91,8 +94,8 @@ class Normalize(Encoding):
 
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
         return (
-            per_channel(self.mean, like.dtype, like.device),
-            per_channel(self.std, like.dtype, like.device),
+            per_channel(tuple(self.mean), like.dtype, like.device),
+            per_channel(tuple(self.std), like.dtype, like.device),
         )
 
 
