@@ -14,19 +14,32 @@
       .filter((word) => !stopwords.includes(word))
       .map((word) => [word, stemmer.stemWord(word)]);
   };
-  const position = (text, [word, stem]) => {
-    const at = text.indexOf(word);
-    return at < 0 ? text.indexOf(stem) : at;
+  const escaped = (word) => word.replace(/[.*+\-?^${}()|[\]\\]/g, "\\$&");
+  const START = "(?<![\\p{L}\\p{N}_])"; // "rate" is not in "generated"
+  const BETWEEN = "[\\p{L}\\p{N}_]*[^\\p{L}\\p{N}_]+";
+  const either = (kinds) => {
+    const longest = [...kinds].sort((a, b) => b.length - a.length);
+    return `(?:${longest.map(escaped).join("|")})`;
   };
+  const where = (text, source) => text.search(new RegExp(source, "iu"));
+  // Where a word begins, or else where it stands within another.
+  const position = (text, kinds) => {
+    const at = where(text, START + either(kinds));
+    return at < 0 ? where(text, either(kinds)) : at;
+  };
+  // Where the words stand side by side, as in "learning rate".
+  const together = (text, words) =>
+    words.length > 1 ? where(text, START + words.map(either).join(BETWEEN)) : -1;
 
-  // The section with most of the words; of equal ones the first.
+  // The section with most of the words, best side by side; of equal ones the first.
   const best = (sections, words) => {
     let found = sections[0];
     let most = 0;
     for (const section of sections) {
-      const text = `${section[1]} ${section[2]}`.toLowerCase();
+      const text = `${section[1]} ${section[2]}`;
       const count = words.filter((word) => position(text, word) >= 0).length;
-      if (count > most) [found, most] = [section, count];
+      const score = count + (together(section[2], words) >= 0);
+      if (score > most) [found, most] = [section, score];
     }
     return found;
   };
@@ -34,9 +47,8 @@
   const marked = (text, words) => {
     const kinds = words.flat().filter((word) => word.length > 1);
     if (!kinds.length) return [text];
-    const escaped = kinds.map((word) => word.replace(/[.*+\-?^${}()|[\]\\]/g, "\\$&"));
-    const pattern = new RegExp(`(${escaped.sort((a, b) => b.length - a.length).join("|")})`, "giu");
-    return text.split(pattern).map((part, i) => {
+    const source = `${where(text, START + either(kinds)) < 0 ? "" : START}(${either(kinds)})`;
+    return text.split(new RegExp(source, "giu")).map((part, i) => {
       if (i % 2 === 0) return part;
       const mark = document.createElement("mark");
       mark.textContent = part;
@@ -45,9 +57,9 @@
   };
 
   const excerpt = (text, words) => {
-    const lower = text.toLowerCase();
-    const places = words.map((word) => position(lower, word)).filter((at) => at >= 0);
-    const first = places.length ? Math.min(...places) : 0;
+    const places = words.map((word) => position(text, word)).filter((at) => at >= 0);
+    const side = together(text, words);
+    const first = side >= 0 ? side : Math.min(...places, places.length ? Infinity : 0);
     // Whole words at both ends.
     const begin = first > AROUND ? text.indexOf(" ", first - AROUND) + 1 : 0;
     const last = first + AROUND < text.length ? text.lastIndexOf(" ", first + AROUND) : text.length;
@@ -81,7 +93,7 @@
       if (!anchor && section !== sections[0] && section[0]) {
         const place = document.createElement("a");
         place.href = `${file}#${section[0]}`;
-        place.textContent = section[1];
+        place.append(...marked(section[1], words));
         context.append(place, ": ");
       }
       context.append(...marked(excerpt(section[2] || section[1], words), words));
