@@ -97,7 +97,7 @@ class _Watching:
         self.seen.children = False
         self.variables.forget()
         address = os.environ.get(TRACER)
-        if address is None or syscalls.ask(address):
+        if os.environ.get(ROOT) and (address is None or syscalls.ask(address)):
             self.seen.watch_stats()
 
 
@@ -117,9 +117,10 @@ def watch(inherited: Callable[[], Iterable[str]] = tuple) -> _Watching:
         Ours(root, env(BUILD, ""), env(ROOM, "")),
         used=uses.opened,
     )
-    if root:
+    if root:  # without a course nobody will ask
         seen.watch()
-    _watching = _Watching(seen, variables.watch(), uses, inherited)
+        variables.watch()
+    _watching = _Watching(seen, variables, uses, inherited)
     return _watching
 
 

@@ -170,6 +170,7 @@ class Preloaded:
         try:
             yield
         finally:
+            self._reads.stop()
             builtins.__import__ = import_
             importlib.import_module = import_module
 

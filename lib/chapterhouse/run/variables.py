@@ -171,6 +171,12 @@ class ReadBy:
         """Begin; what was watched before is forgotten."""
         _watch(self)
 
+    def stop(self) -> None:
+        """Note no more; `os.environ` is what it was."""
+        _watching.clear()
+        for table in _tables():
+            table.__class__ = _PLAIN
+
     def noted(self, name: str, *, written: bool = False) -> None:
         """A variable is read, or is about to be written."""
         if not written and not named(name, PRIVATE + SESSION + NUMERICS):
@@ -181,16 +187,22 @@ class ReadBy:
 
 
 _watching: list[Variables | ReadBy] = []
+_PLAIN: Any = type(os.environ)
 
 
 def _watch(watcher: Variables | ReadBy) -> None:
-    for table in (os.environ, getattr(os, "environb", None)):
-        if table is not None:
-            table.__class__ = _Watched
+    for table in _tables():
+        table.__class__ = _Watched
     _watching[:] = [watcher]
 
 
-class _Watched(type(os.environ)):  # type: ignore[misc]
+def _tables() -> list[Any]:
+    """`os.environ`, and where there is one the table of the same variables as bytes."""
+    found = (getattr(os, name, None) for name in ("environ", "environb"))
+    return [table for table in found if table is not None]
+
+
+class _Watched(_PLAIN):
     """`os.environ` that tells who reads it; nothing else about it changes."""
 
     def __getitem__(self, key: Any) -> Any:

@@ -71,6 +71,11 @@ def test_an_import_finds_what_was_loaded_before_the_fork(packages) -> None:
     assert origin == str(packages / "stamp.py")
 
 
+def test_a_kernel_of_no_course_is_not_looked_at(packages) -> None:
+    (said,) = run("import os, stamp; type(os.environ).__name__, type(os.stat).__name__")
+    assert eval(said) == ("_Environ", "builtin_function_or_method")
+
+
 def test_kernels_share_the_process_but_not_their_fortune(packages) -> None:
     ask = "import os, random; os.getppid(), os.getpgid(0) == os.getpid(), random.random()"
     (one,), (two,) = run(ask), run(ask)
