@@ -131,6 +131,50 @@ def test_text_stands_out_from_its_ground(browser, base, page, scheme):
 
 
 @small_base
+def test_a_line_of_code_of_96_letters_fits_between_the_side_bars(browser, base):
+    with opened(browser, base, "chapters/01_line") as (tab, _):
+        room, needed = tab.evaluate(
+            """() => {
+              const pre = document.querySelector(".cell_input pre");
+              pre.textContent = "m".repeat(96);
+              return [pre.clientWidth, pre.scrollWidth];
+            }"""
+        )
+    assert needed <= room
+
+
+@small_base
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_number_stays_in_one_line_with_its_unit(browser, base, width):
+    with opened(browser, base, "book/timing", width=width) as (tab, _):
+        lines = tab.evaluate(
+            """() => [...document.querySelectorAll("table.measured td")]
+              .filter((cell) => /^[\\d.,]+ (s|MB)$/.test(cell.innerText.trim()))
+              .map((cell) => {
+                const range = document.createRange();
+                range.selectNodeContents(cell);
+                return new Set([...range.getClientRects()].map((r) => Math.round(r.top))).size;
+              })"""
+        )
+    assert len(lines) > 5
+    assert set(lines) == {1}
+
+
+@small_base
+def test_what_is_searched_stands_beside_the_glass(browser, base):
+    with opened(browser, base, "search") as (tab, _):
+        glass, words = tab.evaluate(
+            """() => {
+              const field = document.querySelector("article input[name=q], main input[name=q]");
+              const glass = field.form.querySelector("i").getBoundingClientRect();
+              const inside = parseFloat(getComputedStyle(field).paddingLeft);
+              return [glass.right, field.getBoundingClientRect().left + inside];
+            }"""
+        )
+    assert glass < words
+
+
+@small_base
 def test_the_switch_goes_through_the_themes(browser, base):
     with opened(browser, base, "chapters/01_line") as (tab, wrong):
         seen = {tab.evaluate("getComputedStyle(document.body).backgroundColor")}
