@@ -227,6 +227,12 @@ def _run_and_build():
     return run_and_build
 
 
+@pytest.fixture(scope="session", name="locked")
+def _locked():
+    """The lock that every worker of this session respects."""
+    return locked
+
+
 @pytest.fixture
 def small_course(tmp_path: Path) -> Course:
     """A small course that nothing was done with yet."""
