@@ -93,10 +93,11 @@ def scores(addresses: dict[str, str], runs: int) -> dict[str, dict[str, dict[str
     """Lighthouse's marks of each page from 0 to 100, every page in each round."""
     if not tools():
         return {name: {} for name in addresses}
+    slowdown = phone(next(iter(addresses.values())))
     marks: dict[str, dict[str, list[float]]] = {name: {} for name in addresses}
     for number in range(runs):
         for name, address in addresses.items():
-            report = lighthouse.run(address, lighthouse.SLOWDOWN)
+            report = lighthouse.run(address, slowdown)
             for kind, category in report["categories"].items():
                 marks[name].setdefault(kind, []).append(100 * (category["score"] or 0))
             line = ", ".join(f"{kind} {values[-1]:.0f}" for kind, values in marks[name].items())
@@ -105,6 +106,14 @@ def scores(addresses: dict[str, str], runs: int) -> dict[str, dict[str, dict[str
         name: {kind: spread(values, 0) for kind, values in found.items()}
         for name, found in marks.items()
     }
+
+
+def phone(address: str) -> float:
+    """How far to slow this machine down, for the same phone whichever machine it is."""
+    index = lighthouse.run(address, lighthouse.SLOWDOWN)["environment"]["benchmarkIndex"]
+    slowdown = lighthouse.SLOWDOWN * min(1.0, index / lighthouse.DESKTOP_INDEX)
+    print(f"slowed down {max(1.0, slowdown):.1f} times (index {index:.0f})", flush=True)
+    return max(1.0, slowdown)
 
 
 def tools() -> bool:

@@ -122,3 +122,12 @@ def test_ratios_are_to_our_page_and_leave_pictures_out(benchmark):
     assert rows[stock]["KB_without_pictures"] == 8
     assert rows[stock]["to_other_hosts"] == 4
     assert rows[ours]["performance"] == 97
+
+
+@pytest.mark.parametrize(("index", "slowdown"), [(3200, 4.0), (1600, 4.0), (800, 2.0), (200, 1.0)])
+def test_a_slow_machine_is_slowed_down_less(benchmark, monkeypatch, index, slowdown):
+    measure = benchmark("site_weight")
+    monkeypatch.setattr(
+        measure.lighthouse, "run", lambda *_: {"environment": {"benchmarkIndex": index}}
+    )
+    assert measure.phone("http://127.0.0.1/") == slowdown
