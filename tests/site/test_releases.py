@@ -23,6 +23,11 @@ LEFT = re.compile("ERR_ABORTED|ERR_CONNECTION_RESET")
 BUTTON, MENU, OTHER = ".book-version button", "#book-versions", ".book-other-version"
 
 
+def complains(message) -> bool:
+    """Whether a line of the console is an error or a warning of the page itself."""
+    return message.type in ("error", "warning") and not LEFT.search(message.text)
+
+
 def done(command, course: Course, *arguments: str) -> None:
     """Run one command that must end well."""
     ended = command(course, *arguments)
@@ -87,9 +92,7 @@ def visit(browser) -> Iterator[Callable]:
             "requestfailed",
             lambda r: None if LEFT.search(r.failure or "") else wrong.append(r.url),
         )
-        context.on(
-            "console", lambda m: wrong.append(m.text) if m.type in ("error", "warning") else None
-        )
+        context.on("console", lambda m: wrong.append(m.text) if complains(m) else None)
         host = re.match(r"file:|http://[^/]*", url)[0]
         context.on(
             "request",
