@@ -1,5 +1,7 @@
 """Augmentation: batches equal single samples, and picture, mask and points move alike."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -153,3 +155,94 @@ def test_it_refuses_what_is_no_picture():
     )
     with pytest.raises(TaskError, match="changes pictures"):
         learn.fit(1)
+
+
+def test_a_mask_and_points_of_one_target_follow_the_picture_together():
+    """Three points and the disc around the first: wherever the picture goes, so do all of them."""
+    size = (40, 40)
+    torch.manual_seed(0)
+    places = torch.randint(12, 28, (16, 3, 2)).float() + 0.5
+    ys, xs = torch.meshgrid(torch.arange(40) + 0.5, torch.arange(40) + 0.5, indexing="ij")
+    mask = ((xs - places[:, 0, :1, None]) ** 2 + (ys - places[:, 0, 1:, None]) ** 2 < 16).long()
+    target = (
+        sp.Mask(["no", "yes"], size),
+        sp.Label(["a", "b"]),
+        sp.Keypoints(("first",), size),
+        sp.Keypoints(("second", "third"), size),
+    )
+    scale = sp.ScalePoints(size)
+    task = sp.Task(
+        sp.Image(1, size), target, encodings=[sp.ToFloat(), scale],
+        loss=lambda y_hat, y: y_hat.mean(), metrics=[],
+    )  # fmt: skip
+    label = torch.arange(16) % 2
+    data = sp.Data(mask[:, None].float(), (mask, label, places[:, :1], places[:, 1:]))
+    seen = []
+
+    class Looks(sp.Callback):
+        reads = {"batch"}  # noqa: RUF012
+
+        def step_end(self, learn):
+            seen.append(learn.batch)
+
+    change = sp.Augment(Flip(), Affine(degrees=30, translate=0.1))
+    learn = sp.Learner(
+        task, data, model=torch.nn.Conv2d(1, 1, 1), batch_size=16, device="cpu", progress=False,
+        callbacks=[change, Looks()],
+    )  # fmt: skip
+    learn.fit(1)
+    picture, (mask, _, first, others) = seen[0].x[:, 0], seen[0].y
+    assert not torch.equal(mask.sum((1, 2)), data.y[0].sum((1, 2)))
+    for weights in (picture, mask.float()):
+        centre = torch.stack([(weights * xs).sum((1, 2)), (weights * ys).sum((1, 2))], 1)
+        centre = centre / weights.sum((1, 2))[:, None]
+        torch.testing.assert_close(scale.decode(first)[:, 0], centre, atol=0.5, rtol=0)
+    assert others.shape == (16, 4)
+    # A turn keeps distances between points up to the scale, which is one number a sample.
+    before = places[seen[0].index]
+    now = torch.cat([scale.decode(first), scale.decode(others)], 1)
+    ratio = torch.pdist(now[0]) / torch.pdist(before[0])
+    torch.testing.assert_close(ratio, ratio[:1].expand(3), atol=1e-3, rtol=0)
+
+
+WRONG: dict[str, tuple[type[sp.augment.Transform], dict[str, Any], str]] = {
+    "an int as size": (sp.augment.RandomResizedCrop, {"size": 20}, r"size=\(20, 20\)"),
+    "no pixels": (sp.augment.RandomResizedCrop, {"size": (0, 4)}, "height, width"),
+    "more than all": (sp.augment.RandomResizedCrop, {"area": (0.5, 2.0)}, "at most 1"),
+    "one scale": (sp.augment.Affine, {"scale": 1.2}, "give a pair"),
+    "a pair of one": (sp.augment.Affine, {"scale": (1.2,)}, "give a pair"),
+    "the larger first": (sp.augment.Affine, {"scale": (1.2, 0.8)}, "the smaller first"),
+    "a pair of angles": (sp.augment.Affine, {"degrees": (-10, 10)}, "give one number"),
+    "percent": (sp.augment.Flip, {"probability": 50.0}, "0 to 1"),
+    "a tilt without an end": (sp.augment.Perspective, {"strength": 2.0}, "0 to 0.5"),
+    "less than no padding": (sp.augment.RandomCrop, {"padding": -1}, "0 or more"),
+    "no blur at all": (sp.augment.Blur, {"sigma": (0.0, 1.0)}, "above 0"),
+    "a word": (sp.augment.Noise, {"std": "much"}, "give one number"),
+    "a side beyond the picture": (sp.augment.Erase, {"side": (0.1, 3.0)}, "at most 1"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_an_argument_that_is_none_is_refused_when_the_transform_is_made(case: str) -> None:
+    kind, given, told = WRONG[case]
+    # Made by hand: here, and here alone, the constructor would look at the types before.
+    transform = object.__new__(kind)
+    for name, value in given.items():
+        object.__setattr__(transform, name, value)
+    with pytest.raises(sp.errors.TaskError, match=told):
+        transform.__post_init__()  # type: ignore[attr-defined]
+
+
+def test_a_target_that_is_a_picture_is_not_left_behind() -> None:
+    task = sp.Task(sp.Image(1), sp.Image(1))
+    data = sp.Data(torch.rand(8, 1, 8, 8), torch.rand(8, 1, 8, 8))
+
+    def learner(transform: sp.augment.Transform) -> sp.Learner:
+        return sp.Learner(
+            task, data, model=torch.nn.Conv2d(1, 1, 1), loss=torch.nn.functional.mse_loss,
+            callbacks=[sp.Augment(transform)], batch_size=4, device="cpu", progress=False,
+        )  # fmt: skip
+
+    with pytest.raises(sp.errors.TaskError, match="a picture that stays"):
+        learner(sp.augment.Flip()).fit(1)
+    assert len(learner(sp.augment.Noise()).fit(1)) == 1

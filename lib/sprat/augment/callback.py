@@ -7,13 +7,16 @@ import torch
 
 from sprat.ahead import Ahead
 from sprat.augment.compose import augment
+from sprat.augment.geometry import Geometric
 from sprat.augment.place import Choice, choose
+from sprat.augment.policy import RandAugment
 from sprat.augment.view import Transform, View
-from sprat.blocks import Keypoints, Mask
+from sprat.blocks import Block, Image, Keypoints, Mask, Several
 from sprat.callbacks import Callback
 from sprat.data import Batch
 from sprat.errors import TaskError
 from sprat.snapshot import generators
+from sprat.task import Task
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -22,8 +25,8 @@ if TYPE_CHECKING:
 class Augment(Callback):
     """Augment every training batch, after it is encoded.
 
-    Targets follow where the task's target is a `Mask`, or `Keypoints` encoded by `ScalePoints`;
-    any other target stays as it is.
+    Targets follow where the task's target is a `Mask`, or `Keypoints` encoded by `ScalePoints`, or
+    a tuple in which these are parts; any other target stays as it is.
 
     Args:
         *transforms: applied in order.
@@ -81,6 +84,19 @@ class Augment(Callback):
             raise TaskError(
                 f"Augment changes pictures; the input is {learn.task.input}.",
                 fix="leave it out, or write a callback for this kind of input",
+            )
+        if sum(isinstance(part, Mask) for part in _parts(learn.task)) > 1:
+            raise TaskError(
+                "Augment moves one mask with a picture; the target has several.",
+                fix="make one mask of them, with a class for each combination",
+            )
+        moves = any(
+            isinstance(transform, (Geometric, RandAugment)) for transform in self.transforms
+        )
+        if moves and any(isinstance(part, Image) for part in _parts(learn.task)):
+            raise TaskError(
+                "Augment moves the picture that goes in; the target is a picture that stays.",
+                fix="leave out what moves pixels (flips, crops, Affine, Perspective)",
             )
         if self.device == "cpu" and learn.group is not None:
             raise TaskError(
@@ -140,17 +156,29 @@ class Augment(Callback):
         self, learn: "Learner", batch: Batch, generator: torch.Generator | None = None
     ) -> Batch:
         """An encoded batch, augmented: another one, on the same device."""
-        target = learn.task.target if learn.task else None
-        mask = batch.y if isinstance(target, Mask) else None
-        points = batch.y.unflatten(1, (-1, 2)) if isinstance(target, Keypoints) else None
+        parts = _parts(learn.task)
+        several = len(parts) > 1
+        y = list(batch.y) if several else [batch.y]
+        mask = next(
+            (value for value, part in zip(y, parts, strict=True) if isinstance(part, Mask)), None
+        )
+        found = [
+            v.unflatten(1, (-1, 2))
+            for v, p in zip(y, parts, strict=True)
+            if isinstance(p, Keypoints)
+        ]
+        points = torch.cat(found, 1) if found else None
         with torch.no_grad():
             view = augment(View(batch.x, mask, points), self.transforms, generator=generator)
-        y = batch.y
-        if view.mask is not None:
-            y = view.mask
-        elif view.points is not None:
-            y = view.points.flatten(1)
-        return Batch(view.image, y, batch.index)
+        moved = iter(
+            () if view.points is None else view.points.split([p.shape[1] for p in found], 1)
+        )
+        for place, part in enumerate(parts):
+            if isinstance(part, Mask):
+                y[place] = view.mask
+            elif isinstance(part, Keypoints):
+                y[place] = next(moved).flatten(1)
+        return Batch(view.image, tuple(y) if several else y[0], batch.index)
 
     def _prepared(self, learn: "Learner", raw: Batch, generator: torch.Generator | None) -> Batch:
         """What happens ahead, in the thread."""
@@ -160,6 +188,12 @@ class Augment(Callback):
     def state_dict(self) -> dict[str, Any]:
         """What ``"auto"`` chose; generators are kept with all others."""
         return {} if self.choice is None else {"choice": asdict(self.choice)}
+
+
+def _parts(task: Task | None) -> tuple[Block | None, ...]:
+    """The blocks of a task's target: of a tuple all, else the one."""
+    target = task.target if task else None
+    return target.parts if isinstance(target, Several) else (target,)
 
 
 def check_transforms(given: tuple[Any, ...]) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sprat.augment.geometry import Geometric, identity
-from sprat.augment.view import View, uniform
+from sprat.augment.view import View, check_number, check_pair, check_size, uniform
 from sprat.shapes import Float
 
 
@@ -22,6 +22,9 @@ class RandomCrop(Geometric):
     """
 
     padding: int = 4
+
+    def __post_init__(self) -> None:
+        check_number(self, padding=self.padding)
 
     def matrices(self, view: View, generator: torch.Generator | None) -> Float[Tensor, "batch 3 3"]:
         """A shift by −padding…padding pixels along each axis."""
@@ -48,6 +51,11 @@ class RandomResizedCrop(Geometric):
     size: tuple[int, int] | None = None
     area: tuple[float, float] = (0.35, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
+
+    def __post_init__(self) -> None:
+        check_size(self, self.size)
+        check_pair(self, high=1, area=self.area)
+        check_pair(self, ratio=self.ratio)
 
     def matrices(self, view: View, generator: torch.Generator | None) -> Float[Tensor, "batch 3 3"]:
         """What carries the rectangle to −1…1."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sprat.augment.view import Params, Transform, View, uniform
+from sprat.augment.view import Params, Transform, View, check_number, check_pair, uniform
 from sprat.shapes import Float
 
 
@@ -85,6 +85,9 @@ class Flip(Geometric):
 
     probability: float = 0.5
 
+    def __post_init__(self) -> None:
+        check_number(self, high=1, probability=self.probability)
+
     def matrices(self, view: View, generator: torch.Generator | None) -> Float[Tensor, "batch 3 3"]:
         """Minus one for x where it is flipped."""
         flipped = uniform(view, 0, 1, generator) < self.probability
@@ -108,6 +111,10 @@ class Affine(Geometric):
     scale: tuple[float, float] = (0.9, 1.1)
     shear: float = 0.0
     translate: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_number(self, degrees=self.degrees, shear=self.shear, translate=self.translate)
+        check_pair(self, scale=self.scale)
 
     def matrices(self, view: View, generator: torch.Generator | None) -> Float[Tensor, "batch 3 3"]:
         """Shear, then scale, then turn, then shift."""
@@ -133,6 +140,9 @@ class Perspective(Geometric):
     """
 
     strength: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_number(self, high=0.5, strength=self.strength)
 
     def matrices(self, view: View, generator: torch.Generator | None) -> Float[Tensor, "batch 3 3"]:
         """The last row makes distance depend on the place."""

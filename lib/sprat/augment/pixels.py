@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch.nn import functional as F
 
-from sprat.augment.view import Params, Transform, View, uniform
+from sprat.augment.view import Params, Transform, View, check_number, check_pair, uniform
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,9 @@ class Colour(Transform):
 
     brightness: float = 0.1
     contrast: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_number(self, brightness=self.brightness, contrast=self.contrast)
 
     def draw(self, view: View, generator: torch.Generator | None) -> Params:
         """One amount of each."""
@@ -45,6 +48,9 @@ class Noise(Transform):
 
     std: float = 0.05
 
+    def __post_init__(self) -> None:
+        check_number(self, std=self.std)
+
     def draw(self, view: View, generator: torch.Generator | None) -> Params:
         """The noise itself."""
         shape, like = view.image.shape, view.image
@@ -65,6 +71,9 @@ class Blur(Transform):
     """
 
     sigma: tuple[float, float] = (0.1, 1.5)
+
+    def __post_init__(self) -> None:
+        check_pair(self, sigma=self.sigma)
 
     def draw(self, view: View, generator: torch.Generator | None) -> Params:
         """One sigma a picture."""
@@ -95,6 +104,10 @@ class Erase(Transform):
 
     probability: float = 0.5
     side: tuple[float, float] = (0.1, 0.4)
+
+    def __post_init__(self) -> None:
+        check_number(self, high=1, probability=self.probability)
+        check_pair(self, high=1, side=self.side)
 
     def draw(self, view: View, generator: torch.Generator | None) -> Params:
         """Whether, where and how large."""

@@ -1,11 +1,15 @@
 """A batch of pictures with what lies on them, and what a random change of one is."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from sprat.errors import TaskError
 from sprat.shapes import Float, Int
 
 Params = dict[str, Tensor]
@@ -44,3 +48,74 @@ def uniform(
     """A number between `low` and `high` for each sample."""
     shape, device = (len(view.image),), view.image.device
     return torch.rand(shape, generator=generator, device=device) * (high - low) + low
+
+
+def check_number(
+    owner: Transform, *, low: float = 0.0, high: float = math.inf, **given: Any
+) -> None:
+    """Refuse an argument that is no number of a range, when the transform is made.
+
+    Args:
+        owner: the transform.
+        low: the least.
+        high: the most.
+        **given: the arguments by name.
+
+    Raises:
+        TaskError: what was found, and what was expected.
+    """
+    for name, value in given.items():
+        if not (_is_number(value) and low <= value <= high):
+            raise TaskError(
+                f"{type(owner).__name__} got {name}={value!r}.",
+                fix=f"give one number, {_range(low, high)}",
+            )
+
+
+def check_pair(owner: Transform, *, low: float = 0.0, high: float = math.inf, **given: Any) -> None:
+    """Refuse an argument that is no pair of numbers, the smaller first.
+
+    Args:
+        owner: the transform.
+        low: both are above this.
+        high: the most.
+        **given: the arguments by name.
+
+    Raises:
+        TaskError: what was found, and what was expected.
+    """
+    for name, value in given.items():
+        fits = isinstance(value, (tuple, list)) and len(value) == 2 and all(map(_is_number, value))
+        if not (fits and low < value[0] <= value[1] <= high):
+            raise TaskError(
+                f"{type(owner).__name__} got {name}={value!r}; it draws a number between two.",
+                fix=f"give a pair, the smaller first, both above {low:g}"
+                + (f" and at most {high:g}" if high < math.inf else ""),
+            )
+
+
+def check_size(owner: Transform, size: Any) -> None:
+    """Refuse a size that is not None and no (height, width).
+
+    Raises:
+        TaskError: what was found, and what was expected.
+    """
+    if size is None:
+        return
+    fits = isinstance(size, (tuple, list)) and len(size) == 2
+    if not (fits and all(isinstance(side, int) and side > 0 for side in size)):
+        square = isinstance(size, int) and size > 0
+        raise TaskError(
+            f"{type(owner).__name__} got size={size!r}; (height, width) in pixels was expected.",
+            fix=f"give size=({size}, {size})"
+            if square
+            else "give a pair such as (64, 64), or None",
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
