@@ -23,6 +23,11 @@ from typing import Any
 from chapterhouse.run import inside
 
 PLATFORM = sys.platform
+# One thread each: kernels run side by side, sums come out in the same order every time, and a
+# process with threads cannot be forked safely.
+THREADS = tuple(
+    f"{name}_NUM_THREADS" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
+)
 _SERVE = "from chapterhouse.run.forkserver import main; main()"
 # Of one kernel alone, and read only while it runs.
 _PRIVATE = {

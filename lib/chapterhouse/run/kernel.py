@@ -28,11 +28,6 @@ from chapterhouse.run import forkclient, inside, syscalls
 if TYPE_CHECKING:
     from chapterhouse.run.warm import WarmKernelManager
 
-# One thread each: kernels run side by side, sums come out in the same order every time, and a
-# process with threads cannot be forked safely.
-THREADS = tuple(
-    f"{name}_NUM_THREADS" for name in ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "VECLIB_MAXIMUM")
-)
 # Set by a runner or a test around us; a chapter must not see where it runs.
 _HIDDEN = ("PYTEST_CURRENT_TEST", "FORCE_COLOR", "NO_COLOR", "JPY_PARENT_PID", "JPY_SESSION_NAME")
 # The same file for every room: matplotlib reads it when it is imported, which is before the fork.
@@ -118,7 +113,7 @@ def _sweep(parent: Path) -> None:
 def environment(course: Course, where: Room) -> dict[str, str]:
     """The environment variables of a chapter's kernel."""
     env = {name: value for name, value in os.environ.items() if name not in _HIDDEN}
-    env.update(dict.fromkeys(THREADS, "1"))
+    env.update(dict.fromkeys(forkclient.THREADS, "1"))
     env.update(
         {
             "PYTHONHASHSEED": "0",

@@ -27,8 +27,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
 from traitlets import List, Unicode, default
 
-from chapterhouse.run.forkclient import CannotFork, ForkedKernel, refuse, server, unsafe
-from chapterhouse.run.kernel import THREADS
+from chapterhouse.run.forkclient import THREADS, CannotFork, ForkedKernel, refuse, server, unsafe
 
 NAME = "chapterhouse-warm"
 # What most notebooks on deep learning wait for. An optimizer imports torch._dynamo when it is made.
