@@ -106,6 +106,14 @@ class NeuralODE(nn.Module):
         # Not saved with the weights: the arguments say it.
         self.register_buffer("times", torch.arange(steps) * float(dt), persistent=False)
 
+    def groups(self) -> list[nn.Module]:
+        """What the rate is made from, and the layer that makes it: parts for fine-tuning.
+
+        A network trained on a simulation knows how states hang together; with a few real points the
+        last layer alone learns what the simulation has wrong.
+        """
+        return [self.rate.layers[:-1], self.rate.layers[-1]]
+
     def forward(self, y0: Float[Tensor, "batch size"]) -> Float[Tensor, "batch steps size"]:
         """The states at all times, the first of them `y0`.
 
