@@ -36,7 +36,10 @@ RECIPE = Recipe(
     rising=True,
     sizes={
         "fast": Settings(target=0.965, max_epochs=20, batch_size=64, lr=2e-3, model={}),
-        "full": Settings(target=0.89, max_epochs=20, batch_size=128, lr=2e-3, model={}),
+        # Two seeds were measured, of 20 and 15 epochs: 0.90 came at epochs 10 and 14, and the best
+        # were 0.912 and 0.906. So it is late enough to mean something and can be reached. 0.89 came
+        # at epochs 7 and 9, while accuracy still rose; twice the slower run is the limit.
+        "full": Settings(target=0.90, max_epochs=28, batch_size=128, lr=2e-3, model={}),
     },
     build=build,
     measure=lambda row: row["accuracy"],
