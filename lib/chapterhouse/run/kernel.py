@@ -29,7 +29,12 @@ if TYPE_CHECKING:
     from chapterhouse.run.warm import WarmKernelManager
 
 # Set by a runner or a test around us; a chapter must not see where it runs.
-_HIDDEN = ("PYTEST_CURRENT_TEST", "FORCE_COLOR", "NO_COLOR", "JPY_PARENT_PID", "JPY_SESSION_NAME")
+_HIDDEN = {
+    "PYTEST_CURRENT_TEST", "FORCE_COLOR", "NO_COLOR", "JPY_PARENT_PID", "JPY_SESSION_NAME",
+    # Scikit-learn and torch set these as they are imported: a program that has imported them and
+    # runs chapters would give them other variables than the command does.
+    "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR",
+}  # fmt: skip
 # The same file for every room: matplotlib reads it when it is imported, which is before the fork.
 _MATPLOTLIBRC = Path(__file__).with_name("matplotlibrc")
 # A statement at the top of a module, and the same in the JSON of a notebook.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
-from chapterhouse.run.kernel import room
+import pytest
+
+from chapterhouse.run.kernel import environment, room
 from chapterhouse.testing import make_course
 
 
@@ -36,3 +39,19 @@ def test_what_a_killed_run_left_behind_is_swept_up(tmp_path: Path) -> None:
         with room(course):
             assert not left.exists()
             assert held.folder.exists()
+
+
+def test_a_program_that_has_imported_scikit_learn_gives_chapters_what_the_command_gives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Importing it sets variables; unless hidden, all that was executed would count as stale there.
+    import sklearn.ensemble  # noqa: F401
+
+    course = make_course(tmp_path, {})
+    for name in ("KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"):
+        assert name in os.environ
+    with room(course) as mine:
+        here = environment(course, mine)
+        monkeypatch.delenv("KMP_DUPLICATE_LIB_OK")
+        monkeypatch.delenv("KMP_INIT_AT_FORK")
+        assert environment(course, mine) == here
