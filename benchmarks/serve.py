@@ -1,6 +1,6 @@
 """How long an author waits for a page after saving prose, in a browser that has it open.
 
-The book as it stands is copied to a temporary folder with its executed chapters; `chapterhouse
+The book as it stands is copied to a temporary folder, executed and built; `chapterhouse
 serve` previews it, and a real browser shows a page. A sentence is added to the page's file, and the
 clock runs from before the save until the browser shows the sentence. Beside it the same pages as a
 stock Jupyter Book: `jupyter-book build` again, which ends with files on disk and a browser that
@@ -37,7 +37,7 @@ _BROWSERS = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google
 
 
 def copy(folder: Path) -> None:
-    """The tracked files and what was executed, in a folder where nobody else builds."""
+    """The tracked files, in a folder where nobody else builds."""
     names = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
@@ -45,8 +45,6 @@ def copy(folder: Path) -> None:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    for name in ("executed", "history", ".chapterhouse/results"):
-        shutil.copytree(ROOT / "_build" / name, folder / "_build" / name)
 
 
 def chapterhouse(folder: Path, *arguments: str) -> list[str]:
@@ -61,24 +59,19 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def prepare(folder: Path) -> None:
-    """Copy the book, and build its site.
+    """Copy the book, execute it and build its site.
 
     Raises:
-        SystemExit: a chapter is stale, or the site cannot be built.
+        SystemExit: a chapter fails, or the site cannot be built.
     """
     copy(folder)
-    asked = subprocess.run(
-        chapterhouse(folder, "status", "--json"),
-        env=environment(folder), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    stale = [row["slug"] for row in json.loads(asked.stdout) if row["state"] != "fresh"]
-    if stale:
-        sys.exit(f"{', '.join(stale)}: edited since they were executed; run `make book` first")
-    print("building the copy's site", flush=True)
-    if subprocess.run(
-        chapterhouse(folder, "site"), env=environment(folder), check=False
-    ).returncode:
-        sys.exit("the copy's site could not be built")
+    print("executing the copy and building its site", flush=True)
+    for command in ("run", "site"):  # what a run used counts by its place, and that is another
+        done = subprocess.run(
+            chapterhouse(folder, command), env=environment(folder), stdout=subprocess.DEVNULL
+        )
+        if done.returncode:
+            sys.exit(f"the copy stopped at `chapterhouse {command}`")
 
 
 def edit(path: Path, words: str) -> None:
