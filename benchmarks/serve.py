@@ -4,8 +4,7 @@ The book as it stands is copied to a temporary folder, executed and built; `chap
 serve` previews it, and a real browser shows a page. A sentence is added to the page's file, and the
 clock runs from before the save until the browser shows the sentence. Beside it the same pages as a
 stock Jupyter Book: `jupyter-book build` again, which ends with files on disk and a browser that
-must be told; and `sphinx-autobuild`, whose pages load themselves again as ours do. Run `make book`
-before.
+must be told; and `sphinx-autobuild`, whose pages load themselves again as ours do.
 """
 
 import argparse
