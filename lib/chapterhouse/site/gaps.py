@@ -14,7 +14,8 @@ from chapterhouse.errors import ChapterhouseError
 #: In place of a number, in HTML and where only markdown is understood.
 NUMBER = '<span class="not-computed">not computed in this run</span>'
 PLAIN_NUMBER = "*(not computed in this run)*"
-#: In place of a picture or of a live figure.
+#: In place of an exercise, and of a picture or a live figure.
+EXERCISE = '<p class="not-computed">The exercise of this place is not as it should be.</p>'
 FIGURE = '<p class="not-computed">This figure was not computed in this run.</p>'
 
 

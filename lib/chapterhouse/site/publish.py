@@ -15,7 +15,7 @@ from typing import Any
 
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.errors import NotebookError, SiteError
+from chapterhouse.errors import ExerciseError, NotebookError, SiteError
 from chapterhouse.exercise import student
 from chapterhouse.install_cell import WheelSource
 from chapterhouse.site import (
@@ -128,12 +128,16 @@ def _notebooks(
         options: dict[str, Any] = {"page": page, "references": found, "wheel": source}
         try:
             notebook = colab.edition(course, site, run, runs, absent=number, **options)
-        except (SiteError, NotebookError) as error:
+        except (SiteError, NotebookError, ExerciseError) as error:
             staged.gaps.note(error)
             notebook = nb.strip(run.source)
         nb.write(notebook, folder / facts.notebook_path(run.slug))
         if run.slug in staged.exercise_chapters:
-            exercises = student.build(course, run.slug, base_url=site.base_url, wheel=source)
+            try:
+                exercises = student.build(course, run.slug, base_url=site.base_url, wheel=source)
+            except ExerciseError as error:
+                staged.gaps.note(error)
+                continue
             nb.write(exercises, folder / facts.exercises_path(run.slug))
     for name, picture in found.pictures.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

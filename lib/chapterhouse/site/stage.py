@@ -19,7 +19,7 @@ from nbformat import NotebookNode, v4
 from chapterhouse import myst
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.errors import SiteError
+from chapterhouse.errors import ExerciseError, SiteError
 from chapterhouse.site import (
     banner,
     citations,
@@ -34,7 +34,7 @@ from chapterhouse.site import (
 )
 from chapterhouse.site import executed as ex
 from chapterhouse.site.executed import Executed
-from chapterhouse.site.gaps import FIGURE, NUMBER, Gaps
+from chapterhouse.site.gaps import EXERCISE, FIGURE, NUMBER, Gaps
 from chapterhouse.site.settings import SiteSettings
 
 SKIPPED = {"__pycache__", ".ipynb_checkpoints", ".DS_Store"}
@@ -88,7 +88,7 @@ def stage(
             shown as far as it came, with a mark where something is missing.
 
     Raises:
-        SiteError: a page is missing or nothing was executed; in a strict build also if a chapter
+        SiteError: a page is missing, or nothing was executed; in a strict build also if a chapter
             was not, or failed, its prose names no value, or it holds a result that was typed by
             hand.
     """
@@ -193,8 +193,12 @@ def _dress(
                     return _live(block, staged, figures, slug=run.slug, page=page, where=where)
                 if block.name != "graded":
                     return None
+                try:
+                    exercise = graded.find(course, block, where=where)
+                except (SiteError, ExerciseError) as error:
+                    staged.gaps.note(error)
+                    return EXERCISE
                 staged.exercise_chapters.add(run.slug)
-                exercise = graded.find(course, block, where=where)
                 return graded.expand(exercise, settings, page=page, slug=run.slug)
 
             cell.source = myst.rewrite(text, directive=expand)
