@@ -11,8 +11,8 @@ far the number is from failing; a plain yes or no is given the condition alone:
 In a notebook a claim that does not hold stops nothing: the cells after it run, and whoever executes
 the notebook reads the record and counts the run as failed. In a script or a test nobody reads it,
 so there the claim raises `ClaimFailed`. A number that is not finite keeps no limit. What can't be
-judged (limits of two kinds, a text in place of a number) is a mistake of the author, and raises
-everywhere.
+judged (limits of two kinds, a limit that is not finite, a text in place of a number) is a mistake
+of the author, and raises everywhere.
 
 ``record`` keeps values by name. Both leave a machine-readable record in the notebook's output,
 which is where the book's numbers, its list of claims and its tests come from:
