@@ -19,10 +19,12 @@ $(LOCKED): requirements-dev.lock pyproject.toml scripts/setup.sh
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" scripts/setup.sh
 	@rm -f $(VENV)/.locked-* && touch $@
 
+# The site is built whatever has failed, and says so; an interrupt (130) or a kill (143) ends both.
 book: $(LOCKED) ## execute the chapters that need it and build the site into _build/html
 	@echo "executing the chapters that changed (chapterhouse run), then building the site"
-	@$(BIN)/chapterhouse run
-	@$(BIN)/chapterhouse site
+	@failed=0; $(BIN)/chapterhouse run || failed=$$?; \
+	[ $$failed -lt 128 ] || exit $$failed; \
+	$(BIN)/chapterhouse site || failed=$$?; exit $$failed
 
 test: $(LOCKED) ## run every gate and every test, in parallel
 	@echo "running the gates, executing the book, then every test, two at a time"

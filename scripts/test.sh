@@ -10,7 +10,7 @@ sh tests/site/install_tools.sh
 make --no-print-directory lint
 # The book is what the chapter and site tests look at: execute and build it once, for all of them.
 "$bin/chapterhouse" run
-"$bin/chapterhouse" site
+"$bin/chapterhouse" site --strict
 "$bin/python" -m pytest -n "${TEST_WORKERS:-2}" --dist loadgroup -q "$@"
 # Alone at last: a page's speed is measured when nothing else runs.
 if [ $# -eq 0 ]; then

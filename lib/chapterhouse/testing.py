@@ -19,6 +19,7 @@ from chapterhouse.course import Course
 from chapterhouse.run.chapter import Execution, Progress
 from chapterhouse.run.failure import Failure
 from chapterhouse.run.plan import Plan
+from chapterhouse.run.record import CLAIM
 from chapterhouse.run.trace import Hashes, Used
 
 
@@ -80,13 +81,15 @@ class FakeExecute:
     """Stands in for `chapterhouse.run.chapter.execute`: says what a kernel would have said.
 
     `stdout` maps a slug to what its first code cell prints, `used` to library files it imports,
-    `failing` are slugs whose second code cell raises, `calls` the slugs asked for so far.
+    `failing` are slugs whose second code cell raises, `claims` maps a slug to the claims that its
+    first code cell makes, as their records; `calls` are the slugs asked for so far.
     """
 
     stdout: dict[str, str] = field(default_factory=dict)
     used: dict[str, list[str]] = field(default_factory=dict)
     data: dict[str, dict[str, str]] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
+    claims: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     wall_s: dict[str, float] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
 
@@ -106,6 +109,9 @@ class FakeExecute:
         outputs: list[list[dict[str, Any]]] = [[] for _ in cells]
         if text := self.stdout.get(plan.slug):
             outputs[0] = [{"output_type": "stream", "name": "stdout", "text": text}]
+        for claim in self.claims.get(plan.slug, []):
+            data = {CLAIM: claim, "text/plain": claim["text"]}
+            outputs[0].append({"output_type": "display_data", "data": data, "metadata": {}})
         files = {name: hashes.of(name) for name in self.used.get(plan.slug, [])}
         return Execution(
             outputs=outputs,

@@ -1,19 +1,26 @@
 """Claims: statements of the prose that the run checks, and values that the prose quotes.
 
-``claim`` shows a tick when its statement holds and fails the chapter when it does not. A statement
-about a number is given the number and its limit, so that a page can tell how far the number is from
-failing; a plain yes or no is given the condition alone:
+``claim`` shows a tick when its statement holds, and a cross with the number and its limit when it
+does not. A statement about a number is given the number and its limit, so that a page can tell how
+far the number is from failing; a plain yes or no is given the condition alone:
 
     sp.claim("nine in ten are right", accuracy, above=0.9)
     sp.claim("the loss is that of a blind guess", loss, near=(math.log(10), 0.15))
     sp.claim("the loaded model gives the same answers", answers == before)
+
+In a notebook a claim that does not hold stops nothing: the cells after it run, and whoever executes
+the notebook reads the record and counts the run as failed. In a script or a test nobody reads it,
+so there the claim raises `ClaimFailed`. A number that is not finite keeps no limit. What can't be
+judged (limits of two kinds, a limit that is not finite, a text in place of a number) is a mistake
+of the author, and raises everywhere.
 
 ``record`` keeps values by name. Both leave a machine-readable record in the notebook's output,
 which is where the book's numbers, its list of claims and its tests come from:
 
 - ``application/vnd.sprat.claim+json``: ``{"text", "held", "value", "name", "limits"}``; a limit is
   ``{"sign", "number", "within"}``, where the sign is ``>``, ``<``, ``=`` or ``≈`` (up to `within`),
-  and a yes or no has none
+  and a yes or no has none; a number that is not finite has the value null and stands as text in
+  ``"found"``: ``"nan"``, ``"inf"`` or ``"-inf"``
 - ``application/vnd.sprat.record+json``: ``{"values": {name: value}}``
 """
 
@@ -41,7 +48,7 @@ def claim(
     value: SupportsFloat | None = None,
     name: str | None = None,
 ) -> None:
-    """State something about this run, and fail if it is not so.
+    """State something about this run, and show whether it is so.
 
     Args:
         text: the statement, as the reader sees it.
@@ -55,7 +62,7 @@ def claim(
         name: also keep the value under this name, for the prose to quote.
 
     Raises:
-        ClaimFailed: it is not so, the number is not finite, or what is given can't be judged.
+        ClaimFailed: what is given can't be judged; outside of a notebook also if it is not so.
     """
     limits = _limits(above=above, below=below, near=near, exactly=exactly)
     if limits:
@@ -65,29 +72,55 @@ def claim(
                 fix="give the number as the second argument, and no value",
             )
         value = _measured(fact, text)
-        held = all(_keeps(value, limit) for limit in limits)
-    else:
-        held = bool(fact)
-    number = None if value is None else _plain(value)
+    number = None if value is None else _number(value)
+    held = _judge(fact, number, limits)
     shown = "" if number is None else f" ({_text(number)})"
-    mark = "✓" if held else "✗"
-    verdict = "held" if held else "failed"
-    show_record(
+    if not held and number is not None:
+        # A yes or no can fail by the number that stands beside it, too.
+        finite = "" if math.isfinite(number) else "finite"
+        must = " and ".join(map(_in_words, limits)) or finite
+        shown += f"; it must be {must}" if must else ""
+    seen = _show_claim(text, number, held, limits, name=name, shown=shown)
+    if not held and not seen:
+        raise ClaimFailed(
+            f"The claim does not hold in this run: {text}{shown}.",
+            fix="find out why before you change the words: a claim is there to be believed",
+        )
+    if name is not None and number is not None and math.isfinite(number):
+        _record({name: number})
+
+
+def _judge(fact: Any, number: float | None, limits: list[dict[str, Any]]) -> bool:
+    """Whether a claim holds: its number keeps the limits, or its yes or no is a yes."""
+    if number is not None and not math.isfinite(number):
+        return False
+    if number is None or not limits:
+        return bool(fact)
+    return all(_keeps(number, limit) for limit in limits)
+
+
+def _show_claim(
+    text: str,
+    number: float | None,
+    held: bool,
+    limits: list[dict[str, Any]],
+    *,
+    name: str | None,
+    shown: str,
+) -> bool:
+    """Show and record one claim, with what stands behind its text; whether a notebook did."""
+    told = {"text": text, "held": held, "value": number, "name": name, "limits": limits}
+    if number is not None and not math.isfinite(number):  # JSON has no such number
+        told.update(value=None, found=_text(number))
+    mark, verdict = ("✓", "held") if held else ("✗", "failed")
+    return show_record(
         CLAIM,
-        {"text": text, "held": held, "value": number, "name": name, "limits": limits},
+        told,
         plain=f"{mark} {text}{shown}",
         markup=f'<p class="sprat-claim sprat-claim-{verdict}">'
         f'<span role="img" aria-label="{verdict}">{mark}</span> {html.escape(text)}'
         f'<span class="sprat-claim-value">{html.escape(shown)}</span></p>',
     )
-    if not held:
-        must = f"; it must be {' and '.join(map(_in_words, limits))}" if limits else ""
-        raise ClaimFailed(
-            f"The claim does not hold in this run: {text}{shown}{must}.",
-            fix="find out why before you change the words: a claim is there to be believed",
-        )
-    if name is not None and number is not None:
-        record(**{name: number})
 
 
 def _limits(
@@ -140,7 +173,7 @@ def _measured(fact: Any, text: str) -> int | float:
             f"The claim {text!r} has a limit, but it is given a yes or no.",
             fix="give the number itself: claim(text, accuracy, above=0.9)",
         )
-    return _plain(fact)
+    return _number(fact)
 
 
 def record(**values: Any) -> None:
@@ -148,7 +181,14 @@ def record(**values: Any) -> None:
 
     Args:
         **values: numbers (also tensors and arrays with one element) or strings.
+
+    Raises:
+        ClaimFailed: a value is neither, or is not finite.
     """
+    _record(values)
+
+
+def _record(values: dict[str, Any]) -> None:
     kept = {name: v if isinstance(v, str) else _plain(v) for name, v in values.items()}
     plain = ", ".join(
         f"{name} = {v if isinstance(v, str) else _text(v)}" for name, v in kept.items()
@@ -156,18 +196,21 @@ def record(**values: Any) -> None:
     show_record(RECORD, {"values": kept}, plain=f"recorded {plain}")
 
 
-def _plain(value: Any) -> int | float:
-    """A number that JSON can hold; what is not finite has no place in a statement."""
+def _number(value: Any) -> int | float:
+    """One number, finite or not."""
     try:
         number = value.item() if hasattr(value, "item") else value
-        if isinstance(number, (bool, int)):
-            return int(number)
-        number = float(number)
+        return int(number) if isinstance(number, (bool, int)) else float(number)
     except (TypeError, ValueError, RuntimeError):
         raise ClaimFailed(
             f"The value is no number but a {type(value).__name__}.",
             fix="give one number: for a tensor its mean, its largest gap, or one element",
         ) from None
+
+
+def _plain(value: Any) -> int | float:
+    """A number that JSON can hold; what is not finite has no place in a limit or in the prose."""
+    number = _number(value)
     if not math.isfinite(number):
         raise ClaimFailed(f"The value is {number}.", fix="claim and record only finite numbers")
     return number
@@ -177,7 +220,7 @@ def _text(number: float) -> str:
     return f"{number:,}" if isinstance(number, int) else f"{number:.4g}"
 
 
-def show_record(mime: str, data: dict[str, Any], *, plain: str, markup: str | None = None) -> None:
+def show_record(mime: str, data: dict[str, Any], *, plain: str, markup: str | None = None) -> bool:
     """Leave a record in a notebook's output; elsewhere only a claim says something.
 
     Args:
@@ -185,15 +228,19 @@ def show_record(mime: str, data: dict[str, Any], *, plain: str, markup: str | No
         data: what JSON can hold.
         plain: what is shown where nobody knows the kind.
         markup: what a page shows, as HTML.
+
+    Returns:
+        Whether there is a notebook, which has it now.
     """
     ipython = sys.modules.get("IPython")
     if ipython is None or ipython.get_ipython() is None:
         if mime == CLAIM:
             print(plain)
-        return
+        return False
     from IPython.display import display
 
     bundle = {mime: json.loads(json.dumps(data)), "text/plain": plain}
     if markup is not None:
         bundle["text/html"] = markup
     display(bundle, raw=True)
+    return True

@@ -8,7 +8,7 @@ SpratError
 ├── DispatchError    no way, or more than one, to show these types
 ├── TrainingError    training cannot go on (a loss that is not finite, say)
 ├── ExportError      a saved model that cannot be written or read
-└── ClaimFailed      a statement of the book does not hold in this run
+└── ClaimFailed      a statement does not hold in a script or a test, or can't be judged
 """
 
 
@@ -58,4 +58,4 @@ class ExportError(SpratError):
 
 
 class ClaimFailed(SpratError, AssertionError):  # noqa: N818 - the name says what happened
-    """A statement of the book does not hold in this run."""
+    """A statement does not hold in a script or a test, or can't be judged; see `sprat.claims`."""

@@ -1,5 +1,6 @@
 """Claims: a tick or a failure, and a record that machines can read."""
 
+import html
 import sys
 import types
 from typing import Any
@@ -26,6 +27,12 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     return bundles
 
 
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script or a test: nobody has imported IPython."""
+    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+
+
 def test_a_claim_that_holds(shown: list[dict[str, Any]]) -> None:
     sp.claim("two is more than one", 2 > 1, value=2)
     (bundle,) = shown
@@ -36,13 +43,36 @@ def test_a_claim_that_holds(shown: list[dict[str, Any]]) -> None:
     assert 'aria-label="held"' in bundle["text/html"]
 
 
-def test_a_claim_that_does_not_hold_fails_and_is_recorded(shown: list[dict[str, Any]]) -> None:
-    with pytest.raises(ClaimFailed, match="does not hold") as caught:
-        sp.claim("one is more than two", torch.tensor(False), value=torch.tensor(1.5))
-    assert shown[0][CLAIM]["held"] is False
-    assert shown[0][CLAIM]["value"] == 1.5
+def test_a_claim_that_does_not_hold_is_shown_and_recorded_and_stops_no_notebook(
+    shown: list[dict[str, Any]],
+) -> None:
+    sp.claim("one is more than two", torch.tensor(False), value=torch.tensor(1.5))
+    (bundle,) = shown
+    assert bundle[CLAIM] == {
+        "text": "one is more than two", "held": False, "value": 1.5, "name": None, "limits": [],
+    }  # fmt: skip
+    assert bundle["text/plain"] == "✗ one is more than two (1.5)"
+    assert 'aria-label="failed"' in bundle["text/html"]
+    assert "sprat-claim-failed" in bundle["text/html"]
+
+
+def test_outside_a_notebook_a_claim_that_does_not_hold_raises(
+    outside: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(
+        ClaimFailed, match=r"this run: so it is \(0\.8\); it must be > 0\.9\."
+    ) as caught:
+        sp.claim("so it is", 0.8, above=0.9)
     assert isinstance(caught.value, AssertionError)
     assert isinstance(caught.value, SpratError)
+    assert capsys.readouterr().out == "✗ so it is (0.8); it must be > 0.9\n"
+
+
+def test_a_named_number_is_kept_for_the_prose_even_if_its_claim_does_not_hold(
+    shown: list[dict[str, Any]],
+) -> None:
+    sp.claim("nine in ten", 0.8, above=0.9, name="share")
+    assert shown[1][RECORD] == {"values": {"share": 0.8}}
 
 
 def test_named_values_are_kept_for_the_prose(shown: list[dict[str, Any]]) -> None:
@@ -57,18 +87,38 @@ def test_text_cannot_break_out_of_the_page(shown: list[dict[str, Any]]) -> None:
     assert "<script>" not in shown[0]["text/html"]
 
 
-def test_outside_a_notebook_it_prints(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delitem(sys.modules, "IPython", raising=False)
+def test_outside_a_notebook_it_prints(outside: None, capsys: pytest.CaptureFixture[str]) -> None:
     sp.claim("it holds", True, value=0.123456)
     assert capsys.readouterr().out == "✓ it holds (0.1235)\n"
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), torch.tensor(float("nan"))])
-def test_what_is_not_finite_has_no_place_in_a_statement(value: Any) -> None:
-    with pytest.raises(ClaimFailed, match="The value is"):
-        sp.claim("it holds", True, value=value)
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [(float("nan"), "nan"), (float("inf"), "inf"), (torch.tensor(-float("inf")), "-inf")],
+)
+def test_a_number_that_is_not_finite_keeps_no_limit_and_is_no_value(
+    shown: list[dict[str, Any]], value: Any, found: str
+) -> None:
+    sp.claim("the loss is small", value, below=0.5, name="loss")
+    sp.claim("it holds", True, value=value)
+    limited, yes_or_no = shown  # and nothing is kept by name
+    assert limited[CLAIM] == {
+        "text": "the loss is small", "held": False, "value": None, "name": "loss",
+        "limits": [{"sign": "<", "number": 0.5, "within": 0}], "found": found,
+    }  # fmt: skip
+    assert limited["text/plain"] == f"✗ the loss is small ({found}); it must be < 0.5"
+    assert yes_or_no["text/plain"] == f"✗ it holds ({found}); it must be finite"
+
+
+def test_outside_a_notebook_a_number_that_is_not_finite_raises(outside: None) -> None:
+    with pytest.raises(ClaimFailed, match=r"\(nan\); it must be < 0\.5"):
+        sp.claim("the loss is small", float("nan"), below=0.5)
+
+
+def test_what_is_not_finite_is_not_recorded(shown: list[dict[str, Any]]) -> None:
+    with pytest.raises(ClaimFailed, match="The value is nan"):
+        sp.record(loss=float("nan"))
+    assert shown == []
 
 
 @pytest.mark.parametrize(
@@ -111,9 +161,11 @@ def test_a_number_and_its_limit(
 def test_a_number_outside_its_limit_fails_and_says_what_it_must_be(
     shown: list[dict[str, Any]], number: float, limits: dict[str, Any], must: str
 ) -> None:
-    with pytest.raises(ClaimFailed, match=f"must be {must}"):
-        sp.claim("so it is", number, **limits)
-    assert shown[0][CLAIM]["held"] is False
+    sp.claim("so it is", number, **limits)
+    (bundle,) = shown
+    assert bundle[CLAIM]["held"] is False
+    assert bundle["text/plain"] == f"✗ so it is ({number}); it must be {must}"
+    assert html.escape(f"({number}); it must be {must}") in bundle["text/html"]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +179,6 @@ def test_a_number_outside_its_limit_fails_and_says_what_it_must_be(
         (1.0, {"below": 2, "exactly": 1}, "more than one kind"),
         (1.0, {"near": (1.0, 0)}, "near is"),
         (1.0, {"above": float("nan")}, "The value is nan"),
-        (float("nan"), {"above": 0.5}, "The value is nan"),
         ("much", {"above": 0.5}, "no number but a str"),
         (torch.zeros(2), {"above": 0.5}, "no number but a Tensor"),
     ],

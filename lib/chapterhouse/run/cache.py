@@ -74,6 +74,14 @@ class Cache:
                 return result
         return None
 
+    def forget(self, plan: Plan, hashes: Hashes) -> None:
+        """Drop the results that running `plan` now would give again: it has just failed."""
+        before = known_before(plan, trace.machine())
+        for path in self._newest_first(plan, f"{before[:16]}-"):
+            result = _load(path)
+            if result is not None and not changes(plan, result, hashes):
+                path.unlink(missing_ok=True)
+
     def keep(self, plan: Plan, result: Result) -> None:
         """Keep one result, and forget the oldest ones of that chapter."""
         name = f"{known_before(plan, result.machine)[:16]}-{result.key[:16]}.json"

@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.run import kernel, normalise, trace, tree
+from chapterhouse.run import kernel, normalise, origin, trace, tree
 from chapterhouse.run.failure import Failure, describe
 from chapterhouse.run.gather import Trace, read_report
 from chapterhouse.run.plan import Plan
@@ -36,8 +36,8 @@ class Execution:
     `outputs` has one list for each code cell, in order, the injected one included; `injected` is
     that cell's source, if there is one; `users` maps a file that the chapter used, relative to the
     course, to the ids of the cells that did; `unsure` says why the result may not be used again, if
-    so; `machine` is where it ran, which may be another one;
-    `notice` tells something about the kernel.
+    so; `machine` and `processor` are where it ran, which may be another one; `notice` tells
+    something about the kernel.
     """
 
     outputs: list[list[dict[str, Any]]]
@@ -51,6 +51,7 @@ class Execution:
     users: dict[str, list[str]] = field(default_factory=dict)
     unsure: str = ""
     machine: dict[str, str] = field(default_factory=lambda: trace.machine())
+    processor: str = field(default_factory=lambda: origin.processor())
     failure: Failure | None = None
     notice: str = ""
 

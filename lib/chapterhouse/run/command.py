@@ -17,7 +17,8 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
         "run",
         help="execute chapters, re-running only what a change can affect",
         description="Execute chapters with papermill, in parallel. A chapter whose code, "
-        "parameters, library files, data and environment are as they were is not run again.",
+        "parameters, library files, data and environment are as they were is not run again. A "
+        "claim that does not hold stops nothing; it is listed at the end, and the exit code is 1.",
     )
     _add_selection(run)
     run.add_argument("--jobs", type=int, metavar="N", help="chapters at once (default: one a core)")

@@ -124,7 +124,7 @@ def run_course(
         wall_s=round(time.perf_counter() - started, 3),
         rows=tuple(work.rows[slug] for slug in slugs),
     )
-    print(report.summary(), file=screen)
+    print("\n".join(filter(None, [report.table(), report.summary()])), file=screen)
     return report
 
 
@@ -254,7 +254,6 @@ def _execute_one(work: _Work, plan: Plan) -> None:
         return  # whatever it says, it was cut short
     work.notice(execution.notice)
     run = publish_new(plan, execution, work.course, work.cache)
-    if execution.failure is None:
-        work.end(Row.of(run, "ran"))
-    else:
-        work.end(Row.of(run, "failed"), execution.failure.text(colour=work.progress.colour))
+    failure = execution.failure
+    story = failure.text(colour=work.progress.colour) if failure is not None else ""
+    work.end(Row.of(run, run.status), story)

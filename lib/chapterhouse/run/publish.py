@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from datetime import UTC, datetime
 
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.run import trace
+from chapterhouse.run import origin, trace
 from chapterhouse.run.cache import Cache, Result, cell_hashes, make_key
 from chapterhouse.run.chapter import Execution, assemble
 from chapterhouse.run.plan import Plan
@@ -47,20 +48,24 @@ def publish(plan: Plan, result: Result, course: Course) -> Run:
 def publish_new(plan: Plan, execution: Execution, course: Course, cache: Cache) -> Run:
     """Publish and keep what an execution gave.
 
+    A run in which a claim did not hold is whole, and published as such, but it has failed: it is
+    not kept, and neither is an older result that it contradicts.
+
     A file that was edited while the chapter ran makes the result one of a kind, as does a use of
     files that nobody could see: it is published, but not kept.
 
     Raises:
         OSError: the disk is full, or may not be written to.
     """
+    now = trace.Hashes(course)
     if execution.failure is not None:
+        cache.forget(plan, now)
         return _publish_failure(plan, execution, course)
     used = execution.used
-    now = trace.Hashes(course)
     sources = {**used.libraries, **used.files}
     steady = not execution.unsure and all(now.of(name) == hash_ for name, hash_ in sources.items())
     key = make_key(plan, execution.machine, used) if steady else ""
-    run = _record(plan, execution, status="ran", key=key)
+    run = _judged(_record(plan, execution, status="ran", key=key))
     result = Result(
         key=key,
         cells=cell_hashes(plan),
@@ -73,12 +78,25 @@ def publish_new(plan: Plan, execution: Execution, course: Course, cache: Cache) 
         language_info=execution.language_info,
         run=run,
     )
-    if steady:
+    if run.status == "failed":
+        cache.forget(plan, now)
+    elif steady:
         cache.keep(plan, result)  # first: should the disk be full now, nothing passes for a result
     publish(plan, result, course)
-    remember(run, course, now=datetime.now(UTC))
+    remember(run, course, now=datetime.now(UTC), commit=origin.commit(course))
     _sweep(run, course)
     return run
+
+
+def _judged(run: Run) -> Run:
+    """A run that came to its end: it failed all the same if a claim did not hold."""
+    broken = [str(claim) for claim in run.claims if not claim.held]
+    if not broken:
+        return run
+    count = f"{len(broken)} of {len(run.claims)} claims"
+    does = "does" if len(broken) == 1 else "do"
+    error = f"{count} {does} not hold: {'; '.join(broken)}"
+    return dataclasses.replace(run, status="failed", key="", error=error)
 
 
 def _sweep(run: Run, course: Course) -> None:
@@ -107,14 +125,20 @@ def _publish_failure(plan: Plan, execution: Execution, course: Course) -> Run:
     )
     nb.write(partial, executed_path(course, plan.profile, plan.slug, ".failed.ipynb"))
     executed_path(course, plan.profile, plan.slug).unlink(missing_ok=True)
-    run = _record(plan, execution, status="failed", error=execution.failure.headline)
+    run = _record(plan, execution, status="failed", error=execution.failure.headline, stopped=True)
     run.save(executed_path(course, plan.profile, plan.slug, ".json"))
-    remember(run, course, now=datetime.now(UTC))
+    remember(run, course, now=datetime.now(UTC), commit=origin.commit(course))
     return run
 
 
 def _record(
-    plan: Plan, execution: Execution, *, status: str, key: str = "", error: str = ""
+    plan: Plan,
+    execution: Execution,
+    *,
+    status: str,
+    key: str = "",
+    error: str = "",
+    stopped: bool = False,
 ) -> Run:
     outputs = [output for made in execution.outputs for output in made]
     return Run(
@@ -134,4 +158,6 @@ def _record(
         cells=execution.cells,
         key=key,
         error=error,
+        processor=execution.processor,
+        stopped=stopped,
     )

@@ -8,8 +8,8 @@ Two files, for whoever shows them:
   the Python, system and accelerators.
 - ``_build/history/<profile>/<slug>.jsonl`` has one `Moment` a line for each run that really took
   place, failed ones too, the newest last: ``when`` (UTC, ISO 8601), ``status``, ``key``,
-  ``wall_s``, ``cpu_s``, ``peak_memory_bytes``, ``claims`` as in the record, and ``cells`` (id →
-  wall seconds). A result that is used again adds nothing.
+  ``wall_s``, ``cpu_s``, ``peak_memory_bytes``, ``claims`` as in the record, ``cells`` (id → wall
+  seconds), ``commit`` and ``processor``. A result that is used again adds nothing.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class Claim:
     """One checked statement of a chapter.
 
     A limit has ``sign`` (``>``, ``<``, ``=`` or ``≈``), ``number`` and ``within``; a claim without
-    any is a yes or no, or was made in a form that tells no limit.
+    any is a yes or no, or was made in a form that tells no limit. `found` is a value that is not
+    finite, as text.
     """
 
     text: str
@@ -45,11 +46,24 @@ class Claim:
     value: float | None = None
     name: str | None = None
     limits: tuple[Mapping[str, Any], ...] = ()
+    found: str = ""
+
+    def __str__(self) -> str:
+        """The statement with its value and its limit: ``it learns (0.17; must be < 0.15)``."""
+        number = self.found if self.value is None else f"{self.value:.4g}"
+        must = " and ".join(_in_words(limit) for limit in self.limits)
+        told = "; ".join([number] * bool(number) + [f"must be {must}"] * bool(must))
+        return f"{self.text} ({told})" if told else self.text
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Claim:
         """A claim from what JSON made of it; an old one has no limits."""
         return cls(**{**fields, "limits": tuple(fields.get("limits", ()))})
+
+
+def _in_words(limit: Mapping[str, Any]) -> str:
+    within = f" ± {limit['within']:.4g}" if limit.get("within") else ""
+    return f"{limit['sign']} {limit['number']:.4g}{within}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +78,8 @@ class CellTime:
 class Run:
     """The record of one run; it lies beside the executed notebook as JSON.
 
-    `status` is ``ran`` or ``failed``. `data` and `libraries` map a data set or a file (relative to
+    `status` is ``ran`` or ``failed``: a claim did not hold, or, with `stopped`, it did not come to
+    its end. `data` and `libraries` map a data set or a file (relative to
     the course) to its sha256, `environment` a distribution to its version. `key` is empty when the
     result may not be used again.
     """
@@ -85,6 +100,8 @@ class Run:
     cells: tuple[CellTime, ...] = ()
     key: str = ""
     error: str = ""
+    processor: str = ""
+    stopped: bool = False
 
     @property
     def held(self) -> int:
@@ -149,6 +166,8 @@ class Moment:
     peak_memory_bytes: int
     claims: tuple[Claim, ...]
     cells: dict[str, float]
+    commit: str = ""
+    processor: str = ""
 
 
 def history_path(course: Course, profile: str, slug: str) -> Path:
@@ -156,13 +175,14 @@ def history_path(course: Course, profile: str, slug: str) -> Path:
     return course.build / "history" / profile / f"{slug}.jsonl"
 
 
-def remember(run: Run, course: Course, *, now: datetime) -> None:
+def remember(run: Run, course: Course, *, now: datetime, commit: str = "") -> None:
     """Add a run to its chapter's history, and forget the oldest ones.
 
     Args:
         run: what took place.
         course: where the chapter belongs.
         now: when it ended.
+        commit: of the course, as `chapterhouse.run.origin` says it.
     """
     moment = Moment(
         when=now.astimezone(UTC).isoformat(timespec="seconds"),
@@ -173,6 +193,8 @@ def remember(run: Run, course: Course, *, now: datetime) -> None:
         peak_memory_bytes=run.peak_memory_bytes,
         claims=run.claims,
         cells={cell.id: cell.wall_s for cell in run.cells},
+        commit=commit,
+        processor=run.processor,
     )
     path = history_path(course, run.profile, run.slug)
     lines = _lines(path) if path.is_file() else []
@@ -208,6 +230,7 @@ def collect_claims(outputs: Iterable[Mapping[str, Any]]) -> tuple[Claim, ...]:
             value=data.get("value"),
             name=data.get("name"),
             limits=tuple(data.get("limits") or ()),
+            found=str(data.get("found", "")),
         )
         for data in _displayed(outputs, CLAIM)
     )

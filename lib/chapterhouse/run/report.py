@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from chapterhouse.run.record import Run
+from chapterhouse.run.record import Claim, Run
 
 
 @dataclass(frozen=True)
 class Row:
-    """One chapter's line: `status` is ``ran``, ``cached`` or ``failed``."""
+    """One chapter's line: `status` is ``ran``, ``cached`` or ``failed``.
+
+    `untrue` are the claims that did not hold; `error` says so, or, if it `stopped`, what did that.
+    """
 
     slug: str
     status: str
@@ -18,8 +21,9 @@ class Row:
     cpu_s: float = 0.0
     peak_memory_bytes: int = 0
     held: int = 0
-    broken: int = 0
+    untrue: tuple[Claim, ...] = ()
     error: str = ""
+    stopped: bool = True
 
     @classmethod
     def of(cls, run: Run, status: str) -> Row:
@@ -31,9 +35,15 @@ class Row:
             cpu_s=run.cpu_s,
             peak_memory_bytes=run.peak_memory_bytes,
             held=run.held,
-            broken=run.broken,
+            untrue=tuple(claim for claim in run.claims if not claim.held),
             error=run.error,
+            stopped=run.stopped,
         )
+
+    @property
+    def broken(self) -> int:
+        """How many claims did not hold."""
+        return len(self.untrue)
 
     def figures(self) -> str:
         """Time, memory and claims, for a person."""
@@ -54,7 +64,17 @@ class Row:
             "peak_memory_bytes": self.peak_memory_bytes,
             "claims": {"held": self.held, "failed": self.broken},
         }
+        if self.untrue:
+            line["did_not_hold"] = [
+                {"text": c.text, "value": c.value, "found": c.found, "limits": list(c.limits)}
+                for c in self.untrue
+            ]
         return {**line, "error": self.error} if self.error else line
+
+    def story(self) -> str:
+        """What went wrong, for a person: each claim that did not hold, and what stopped it."""
+        lines = [f"✗ {claim}" for claim in self.untrue] + [self.error] * self.stopped
+        return "\n".join([self.slug, *(f"  {line}" for line in lines)])
 
 
 @dataclass(frozen=True)
@@ -72,6 +92,12 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """What ``chapterhouse run --json`` prints."""
         return {"wall_s": self.wall_s, "chapters": [row.as_json() for row in self.rows]}
+
+    def table(self) -> str:
+        """What failed, chapter by chapter, for a person; nothing where all is well."""
+        if not self.failed:
+            return ""
+        return "\n".join(["what failed:", *(row.story() for row in self.failed)])
 
     def summary(self) -> str:
         """One closing line for a person."""

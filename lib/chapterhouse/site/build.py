@@ -19,7 +19,9 @@ from typing import Any
 
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.site import check, offline, publish, render, settings, wheel
+from chapterhouse.errors import SiteError
+from chapterhouse.site import banner, check, offline, publish, render, settings, wheel
+from chapterhouse.site.measured.claims import page_of
 from chapterhouse.site.stage import Staged, stage
 
 _TOOLS = (
@@ -30,7 +32,11 @@ _TOOLS = (
 
 @dataclass(frozen=True)
 class SiteReport:
-    """What one build did: where the site is, its pages, and how long it took in seconds."""
+    """What one build did: where the site is, its pages, and how long it took in seconds.
+
+    `broken` has what is wrong with a page's run, by page, and `warnings` what else a strict build
+    refuses.
+    """
 
     folder: Path
     pages: int
@@ -39,6 +45,13 @@ class SiteReport:
     rebuilt: bool
     wall_s: float
     version: str = ""
+    broken: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the site may be published."""
+        return not (self.broken or self.warnings)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -50,6 +63,8 @@ class SiteReport:
             "rebuilt": self.rebuilt,
             "wall_s": round(self.wall_s, 3),
             "version": self.version or None,
+            "broken": [{"page": page, "told": told} for page, told in self.broken],
+            "warnings": list(self.warnings),
         }
 
 
@@ -59,6 +74,7 @@ def build(
     profile: str = "fast",
     version: str = "",
     force: bool = False,
+    strict: bool = True,
     say: Callable[[str], None] = lambda _: None,
 ) -> SiteReport:
     """Build the site of a course, or find that it is up to date.
@@ -68,16 +84,19 @@ def build(
         profile: which executed copies to show.
         version: what the site is built for, if it shall stand beside other versions.
         force: render every page again.
+        strict: refuse whatever should not be published, and leave the published site as it was.
+            Otherwise the site is built all the same, and the report says what is wrong with it.
         say: is told each step as it begins.
 
     Raises:
-        SiteError: anything that would make a site that is not whole.
+        SiteError: anything that would make a site that is not whole; in a strict build also
+            failed runs and warnings.
     """
     begun = time.perf_counter()
     with alone(course, say):
         site = settings.load(course, version)
         say("staging executed chapters")
-        staged = stage(course, site, profile=profile)
+        staged = stage(course, site, profile=profile, strict=strict)
         made = wheel.describe(course)
         keys = _keys(course, staged, made, site.version)
         state_path = course.build / "site" / "state.json"
@@ -91,20 +110,26 @@ def build(
                 # Nothing counts as rendered until this run has ended well.
                 nb.write_text(json.dumps({**state, "render": None}), state_path)
                 rendered = render.render(course, staged, fresh=force or "render" not in state)
-                state["render"] = keys["render"]
+                # What was complained about must be complained about the next time, too.
+                state["render"] = None if staged.gaps.complaints else keys["render"]
                 nb.write_text(json.dumps(state), state_path)
             say("assembling the site, the wheel and the Colab edition")
             folder = publish.assemble(course, site, staged, rendered, made)
             offline.pack(folder, site)
             say("checking every page")
-            check.check(folder, site)
+            try:
+                check.check(folder, site)
+            except SiteError as error:
+                staged.gaps.note(error)
             files = {
                 path.relative_to(folder).as_posix(): path.stat().st_size
                 for path in sorted(folder.rglob("*"))
                 if path.is_file()
             }
             publish.swap(folder, published)
-            nb.write_text(json.dumps({**keys, "files": files}), state_path)
+            sound = not staged.gaps.complaints
+            done = keys if sound else {"render": state["render"], "site": None}
+            nb.write_text(json.dumps({**done, "files": files}), state_path)
         return SiteReport(
             folder=published,
             pages=len(site.pages),
@@ -113,6 +138,8 @@ def build(
             rebuilt=rebuilt,
             wall_s=time.perf_counter() - begun,
             version=site.version,
+            broken=tuple((page_of(course, run), banner.told(run)) for run in staged.broken),
+            warnings=tuple(staged.gaps.complaints),
         )
 
 
@@ -138,7 +165,7 @@ def _keys(course: Course, staged: Staged, made: wheel.Wheel, version: str) -> di
         if path.is_file()
     ]
     run_records = [
-        (run.slug, sorted(run.values.items())) for run in (*staged.chapters, *staged.pages)
+        (run.slug, run.is_broken, sorted(run.values.items())) for run in staged.runs.values()
     ]
     return {
         "render": pages,

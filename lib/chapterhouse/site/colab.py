@@ -18,7 +18,7 @@ from nbformat import NotebookNode, v4
 from chapterhouse import myst
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.errors import SiteError
+from chapterhouse.errors import ChapterhouseError, SiteError
 from chapterhouse.install_cell import WheelSource
 from chapterhouse.myst import Directive
 from chapterhouse.plain_markdown import Converter
@@ -61,6 +61,7 @@ def edition(
     page: str,
     references: References,
     wheel: WheelSource,
+    absent: Callable[[ChapterhouseError, str], str] = recorded.refuse,
 ) -> NotebookNode:
     """One chapter as Colab runs it.
 
@@ -72,6 +73,7 @@ def edition(
         page: the chapter's page.
         references: what its text may point to.
         wheel: where the first cell gets the library from.
+        absent: what stands in place of a number that no run recorded; see `recorded.fill`.
 
     Raises:
         SiteError: a name leads nowhere, or raw MyST would be left.
@@ -92,7 +94,7 @@ def edition(
             def exercise(block: Directive, where: str = where) -> str:
                 return _exercise(course, settings, block, slug=run.slug, where=where)
 
-            text = recorded.fill(cell.source, runs, slug=run.slug, where=where)
+            text = recorded.fill(cell.source, runs, slug=run.slug, where=where, absent=absent)
             plain = Converter(references.links(page), name=where)
             own: dict[str, Callable[[Directive], str]] = {
                 "graded": exercise,
@@ -145,6 +147,8 @@ def _intro(run: Executed, settings: SiteSettings, *, page: str) -> NotebookNode:
         f"> This notebook is {where}, made to run on its own. The numbers in its text come from a "
         f"run in the {run.profile} profile. Run the next cell first: it installs the library."
     )
+    if run.is_broken:
+        text += " **That run failed:** do not rely on what stands here before you have run it."
     return v4.new_markdown_cell(text, id="about-this-notebook")
 
 

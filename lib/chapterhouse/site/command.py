@@ -6,8 +6,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chapterhouse.course import Course
+
+if TYPE_CHECKING:
+    from chapterhouse.site.build import SiteReport
 
 
 def add_command(subparsers: argparse._SubParsersAction) -> None:
@@ -16,7 +20,8 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
         "site",
         help="build the website from executed chapters",
         description="Build the website into _build/html with Jupyter Book: executed chapters, "
-        "book pages, the Colab edition and the wheel. Any warning stops it.",
+        "book pages, the Colab edition and the wheel. A chapter that failed, or a warning, stops "
+        "nothing: the page says so, and the exit code is 1.",
     )
     _add_profile(site)
     site.add_argument(
@@ -24,6 +29,12 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
         default="",
         help="build the site of this version, such as 1.2, to stand beside others "
         "(see chapterhouse release)",
+    )
+    site.add_argument(
+        "--strict",
+        action="store_true",
+        help="refuse what should not be published: failed chapters and any warning; "
+        "--version implies it",
     )
     site.add_argument("--force", action="store_true", help="render every page again")
     site.add_argument("--json", action="store_true", help="print one JSON object on stdout")
@@ -89,6 +100,7 @@ def _site(arguments: argparse.Namespace) -> int:
         profile=arguments.profile,
         version=arguments.version,
         force=arguments.force,
+        strict=arguments.strict or bool(arguments.version),
         say=_say,
     )
     if arguments.json:
@@ -97,7 +109,18 @@ def _site(arguments: argparse.Namespace) -> int:
         state = "built" if report.rebuilt else "up to date"
         version = f"version {report.version}, " if report.version else ""
         print(f"{report.folder / 'index.html'}: {version}{state}, {report.pages} pages")
-    return 0
+    if not report.is_sound:
+        print(_faults(report), file=sys.stderr)
+    return 0 if report.is_sound else 1
+
+
+def _faults(report: SiteReport) -> str:
+    """What a site must not be published with, as a table for a person."""
+    lines = ["chapterhouse: the site is whole, but not fit to be published:"]
+    width = max((len(page) for page, _ in report.broken), default=0)
+    lines += [f"  {page:{width}}  {told}" for page, told in report.broken]
+    lines += [f"  {warning}" for warning in report.warnings]
+    return "\n".join([*lines, "  fix: mend what is named, then `make book`"])
 
 
 def _pdf(arguments: argparse.Namespace) -> int:

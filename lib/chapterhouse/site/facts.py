@@ -37,9 +37,14 @@ def box(executed: Executed, settings: SiteSettings, *, page: str) -> str:
     held = sum(bool(claim["held"]) for claim in executed.claims)
     facts = [
         *([("Chapter", escape(executed.number))] if executed.is_chapter else []),
-        ("Run time", f"{duration(executed.wall_s)} <small>({escape(executed.profile)})</small>"),
-        ("Memory", f"{executed.peak_memory_bytes / 1024**2:,.0f} MB"),
     ]
+    if executed.has_run:
+        until = ", until it stopped" if executed.state == "stopped" else ""
+        profile = f"<small>({escape(executed.profile)}{until})</small>"
+        facts.append(("Run time", f"{duration(executed.wall_s)} {profile}"))
+        facts.append(("Memory", f"{executed.peak_memory_bytes / 1024**2:,.0f} MB"))
+    else:
+        facts.append(("Run time", "not run"))
     if executed.data:
         facts.append(("Data", ", ".join(escape(name) for name in executed.data)))
     if executed.claims:
@@ -99,7 +104,10 @@ def claims_table(executed: Executed) -> str:
 def _claim_row(claim: dict) -> str:
     name, words = ("held", "✓ yes") if claim["held"] else ("failed", "✗ no")
     value = claim.get("value")
-    shown = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    if value is None:
+        shown = str(claim.get("found") or "")
+    else:
+        shown = f"{value:.4g}" if isinstance(value, float) else str(value)
     text = " ".join(str(claim["text"]).split())
     return (
         f'<tr><td><span class="{name}">{words}</span></td>'

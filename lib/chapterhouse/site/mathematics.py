@@ -2,7 +2,7 @@
 
 KaTeX (https://katex.org) reads the TeX; it runs in QuickJS, within this process. What browsers do
 not take from it is put into the form of MathML Core (https://www.w3.org/TR/mathml-core/), which
-they all draw by themselves. A formula that KaTeX cannot read stops the build, with its line.
+they all draw by themselves. A formula that KaTeX cannot read is a warning, with its line.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import cache
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,7 @@ def _made(
         return to_mathml(tex, display=display, macros=macros)
     except FormulaError as error:
         _log.warning("the formula %r: %s", tex, error, location=node)
-        return "<code>?</code>"
+        return f"<code>{escape(tex)}</code>"
 
 
 def add_to(app: Sphinx) -> None:

@@ -11,10 +11,11 @@ import shutil
 import tempfile
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
-from chapterhouse.errors import SiteError
+from chapterhouse.errors import ExerciseError, NotebookError, SiteError
 from chapterhouse.exercise import student
 from chapterhouse.install_cell import WheelSource
 from chapterhouse.site import (
@@ -31,6 +32,7 @@ from chapterhouse.site import (
     settings,
     wheel,
 )
+from chapterhouse.site.gaps import PLAIN_NUMBER
 from chapterhouse.site.releases import marks
 from chapterhouse.site.settings import SiteSettings
 from chapterhouse.site.slim import slim
@@ -66,7 +68,8 @@ def assemble(
     """Put the whole site together in a folder beside the published one, and return it.
 
     Raises:
-        SiteError: a notebook of the Colab edition or the wheel cannot be made.
+        SiteError: the wheel cannot be made; in a strict build also if a notebook of the Colab
+            edition can't.
     """
     folder = course.build / "site" / "next"
     shutil.rmtree(folder, ignore_errors=True)
@@ -121,10 +124,20 @@ def _notebooks(
     runs = {run.slug: recorded.values(run) for run in (*staged.chapters, *staged.pages)}
     for run in staged.chapters:
         page = f"{run.source_path.parent.name}/{run.slug}"
-        notebook = colab.edition(course, site, run, runs, page=page, references=found, wheel=source)
+        number = staged.gaps.number(PLAIN_NUMBER)
+        options: dict[str, Any] = {"page": page, "references": found, "wheel": source}
+        try:
+            notebook = colab.edition(course, site, run, runs, absent=number, **options)
+        except (SiteError, NotebookError, ExerciseError) as error:
+            staged.gaps.note(error)
+            notebook = nb.strip(run.source)
         nb.write(notebook, folder / facts.notebook_path(run.slug))
         if run.slug in staged.exercise_chapters:
-            exercises = student.build(course, run.slug, base_url=site.base_url, wheel=source)
+            try:
+                exercises = student.build(course, run.slug, base_url=site.base_url, wheel=source)
+            except ExerciseError as error:
+                staged.gaps.note(error)
+                continue
             nb.write(exercises, folder / facts.exercises_path(run.slug))
     for name, picture in found.pictures.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

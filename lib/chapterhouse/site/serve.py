@@ -3,8 +3,9 @@
 Changes are found by looking at modification times, which works on every file system. Where only
 prose changed, the page is renewed by itself (`chapterhouse.site.quick`), and the whole build
 follows behind; it gives way to the next change. A rebuild runs in processes of its own, so that
-changed library code is really loaded; a build that fails is reported, here and on the pages that
-are open, and the last good site stays. Pages load themselves again (`chapterhouse.site.server`).
+changed library code is really loaded. What fails is reported, here and on the pages that are open;
+where no site can be built at all, the last one stays. Pages load themselves again
+(`chapterhouse.site.server`).
 """
 
 from __future__ import annotations
@@ -64,18 +65,27 @@ def _commands(course: Course, profile: str) -> list[list[str]]:
 
 
 def rebuild(course: Course, *, profile: str, say: Callable[[str], None]) -> bool:
-    """Execute what changed and build the site; whether both went well."""
-    for command in _commands(course, profile):
-        if subprocess.run(command, check=False).returncode != 0:
-            say(_STAYS)
-            return False
-    return True
+    """Execute what changed and build the site, whatever failed; whether both went well."""
+    before = _stamp(course)
+    codes = [subprocess.run(c, check=False).returncode for c in _commands(course, profile)]
+    if any(codes) and _stamp(course) == before:
+        say(_STAYS)
+    return not any(codes)
+
+
+def _stamp(course: Course) -> tuple[int, int] | None:
+    """What is another one as soon as another site is published; None while there is none."""
+    try:
+        status = (course.build / "html" / "index.html").stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 class Rebuild:
     """Execute what changed and build the site, behind the preview; a newer change ends it.
 
-    `fault` is what the step that failed has said.
+    `fault` is what the steps that failed have said. The site is built also when a run failed.
     """
 
     def __init__(self, course: Course, *, profile: str, say: Callable[[str], None]) -> None:
@@ -83,6 +93,7 @@ class Rebuild:
         self._say = say
         self._steps = _commands(course, profile)[::-1]
         self._process: subprocess.Popen[bytes] | None = None
+        self._course, self._before = course, _stamp(course)
         # What it says of a build that went well would only disturb the author.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115
 
@@ -94,11 +105,13 @@ class Rebuild:
         if code != 0:
             self._said.seek(0)
             lines = self._said.read().decode(errors="replace").rstrip().splitlines()
-            self.fault = "\n".join(lines[-_SHOWN_LINES:])
-            self._say(f"{self.fault}\n{_STAYS}")
-            return False
+            told = lines[-_SHOWN_LINES:] or [f"it ended with exit code {code}"]
+            self.fault = "\n".join(filter(None, [self.fault, *told]))
         if not self._steps:
-            return True
+            stays = _stamp(self._course) == self._before
+            if self.fault:
+                self._say(f"{self.fault}\n{_STAYS}" if stays else self.fault)
+            return not self.fault
         self._said.seek(0)
         self._said.truncate()
         self._process = subprocess.Popen(
@@ -143,6 +156,7 @@ class Preview:
         self._seen = seen
         self._pages = helper(course, profile)
         self._follower: Any = None
+        self._published = _stamp(course)
 
     def look(self) -> None:
         """Act on what changed since the last look, and look after the build behind."""
@@ -154,8 +168,11 @@ class Preview:
         elif self._follower is not None and (good := self._follower.advance()) is not None:
             ended, self._follower = self._follower, None
             ended.end()
+            before, self._published = self._published, _stamp(self._course)
             if good:
                 self._news.renewed()
+            elif self._published != before:
+                self._news.renewed(ended.fault)
             else:
                 self._news.failed(ended.fault)
 
@@ -231,7 +248,7 @@ def serve(
     preview = None
     seen = snapshot(course)
     if news is not None and not build(course, profile=profile, say=say):
-        news.failed("The site could not be built; the terminal says why.")
+        news.failed("The site could not be built without faults; the terminal names them.")
     server = _serving(course.build / "html", port, news)
     try:
         if news is not None:

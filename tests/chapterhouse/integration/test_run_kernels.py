@@ -254,14 +254,28 @@ def test_a_failure_shows_place_source_output_and_traceback(tmp_path) -> None:
     assert "\x1b[" not in screen
     partial = nb.read(executed_path(course, "fast", "01_bad", ".failed.ipynb"))
     assert partial.cells[3].outputs[0].text == "so far\n"
+    assert partial.cells[3].outputs[1].ename == "ZeroDivisionError"
+    assert record(course, "01_bad").stopped
     assert partial.cells[4].outputs == []
 
 
-def test_a_failed_claim_fails_the_chapter_and_is_counted(tmp_path) -> None:
-    broken = SHOWS.replace("held=True", "held=False") + "raise AssertionError('claim')"
-    rows, _ = run(course_of(tmp_path, claims=[broken]))
+def test_a_failed_claim_fails_the_chapter_and_stops_nothing(tmp_path) -> None:
+    cells = ["import sprat as sp", "sp.claim('it learns', 0.17 * epochs / 2, below=0.15)"]
+    cells += ["sp.claim('one is one', 1, exactly=1)", "print('after')"]
+    course = course_of(tmp_path, claims=cells)
+    rows, screen = run(course)
     assert rows["claims"].status == "failed"
-    assert (rows["claims"].held, rows["claims"].broken) == (0, 1)
+    assert (rows["claims"].held, rows["claims"].broken) == (1, 1)
+    assert "  ✗ it learns (0.17; must be < 0.15)\n" in screen
+    executed = nb.read(executed_path(course, "fast", "01_claims"))
+    assert executed.cells[-1].outputs[0].text == "after\n"
+    kept = record(course, "01_claims")
+    assert [cell.id for cell in kept.cells] == ["parameters", *(f"code-{i}" for i in range(5))]
+    assert kept.environment["ipykernel"]
+    assert kept.machine == trace.machine()
+    rows, _ = run(course)
+    assert rows["claims"].status == "failed"  # executed again, not taken for a result
+    assert len(history(course, "fast", "01_claims")) == 2
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from chapterhouse.course import Course
 from chapterhouse.errors import CourseError, ParameterError
 from chapterhouse.run import executor
 from chapterhouse.run.executor import run_course
-from chapterhouse.run.record import Run, executed_path
+from chapterhouse.run.record import Run, executed_path, history
+from chapterhouse.run.status import inspect
 from chapterhouse.run.table import Progress
 from chapterhouse.testing import FakeExecute, make_course, make_notebook
 
@@ -98,6 +99,69 @@ def test_a_failure_takes_the_old_copy_away(course) -> None:
     fake.failing = {"02_two"}
     run(course, fake, "2", force=True)
     assert not executed_path(course, "fast", "02_two").exists()
+
+
+LIMIT = {"sign": "<", "number": 0.15, "within": 0}
+NEAR = {"text": "points are near", "held": False, "value": 0.17, "limits": [LIMIT]}
+LOST = {"text": "the loss is small", "held": False, "limits": [LIMIT], "found": "nan"}
+TRUE = {"text": "one is one", "held": True}
+
+
+def test_a_claim_that_does_not_hold_fails_a_run_that_is_whole(course) -> None:
+    fake = FakeExecute(claims={"02_two": [TRUE, NEAR, LOST]}, used={"02_two": ["chapters"]})
+    report, screen = run(course, fake, jobs=1)
+    assert [row.status for row in report.rows] == ["ran", "failed", "ran"]
+    assert "02_two    failed     1.0 s       0 MiB  1 claim held  2 FAILED" in screen
+    told = (
+        "what failed:\n02_two\n  ✗ points are near (0.17; must be < 0.15)\n"
+        "  ✗ the loss is small (nan; must be < 0.15)\n2 ran, 1 failed in "
+    )
+    assert told in screen
+    kept = Run.load(executed_path(course, "fast", "02_two", ".json"))
+    assert (kept.status, kept.stopped, kept.key, kept.held) == ("failed", False, "", 1)
+    assert kept.error.startswith("2 of 3 claims do not hold: points are near (0.17; must be")
+    assert kept.libraries == {"chapters": kept.libraries["chapters"]}
+    copy = nb.read(executed_path(course, "fast", "02_two"))
+    assert len(nb.code_cells(copy)[0].outputs) == 3
+    assert [cell.execution_count for cell in nb.code_cells(copy)] == [1, 2]
+    assert not executed_path(course, "fast", "02_two", ".failed.ipynb").exists()
+
+
+def test_a_failed_run_is_run_again_and_what_it_contradicts_is_forgotten(course) -> None:
+    fake = FakeExecute(claims={"02_two": [{**NEAR, "held": True}]})
+    run(course, fake, "2")
+    fake.claims["02_two"] = [NEAR]
+    run(course, fake, "2", force=True)  # the same code on the same data: it is not to be relied on
+    (row,) = inspect(course, ["2"])
+    assert (row.state, row.reasons[0][:25]) == ("failed", "1 of 1 claims does not ho")
+    report, _ = run(course, fake, "2")
+    assert report.rows[0].status == "failed"
+    assert fake.calls == ["02_two"] * 3
+
+
+def test_an_older_result_of_other_code_outlives_a_failure(course) -> None:
+    fake, path = FakeExecute(), course.chapters / "02_two.ipynb"
+    run(course, fake, "2")
+    before = path.read_text()
+    path.write_text(before.replace("print(1)", "print(2)"))
+    fake.failing = {"02_two"}
+    run(course, fake, "2")
+    path.write_text(before)
+    report, _ = run(course, fake, "2")
+    assert report.rows[0].status == "cached"
+
+
+def test_a_mended_claim_is_fresh_again(course) -> None:
+    fake = FakeExecute(claims={"02_two": [NEAR]})
+    run(course, fake, "2")
+    fake.claims.clear()
+    report, screen = run(course, fake, "2")
+    assert report.rows[0].status == "ran"
+    assert "what failed" not in screen
+    assert inspect(course, ["2"])[0].state == "fresh"
+    past = history(course, "fast", "02_two")
+    assert [moment.status for moment in past] == ["failed", "ran"]
+    assert all(moment.processor for moment in past)
 
 
 def test_a_broken_notebook_is_a_row_and_the_others_run(course) -> None:
@@ -211,6 +275,19 @@ def test_json_has_exactly_the_promised_fields(course, monkeypatch, capsys) -> No
     assert first["claims"] == {"held": 0, "failed": 0}
     assert third["status"] == "failed"
     assert "as scripted" in third["error"]
+
+
+def test_json_lists_the_claims_that_did_not_hold(course, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(run_course, "__kwdefaults__", {
+        **run_course.__kwdefaults__, "execute": FakeExecute(claims={"01_one": [TRUE, NEAR]}),
+    })  # fmt: skip
+    assert cli.main(["--course", str(course.root), "run", "--json"]) == 1
+    first = json.loads(capsys.readouterr().out)["chapters"][0]
+    assert first["claims"] == {"held": 1, "failed": 1}
+    assert first["did_not_hold"] == [
+        {"text": "points are near", "value": 0.17, "found": "", "limits": [LIMIT]}
+    ]
+    assert first["error"] == "1 of 2 claims does not hold: points are near (0.17; must be < 0.15)"
 
 
 class Terminal(io.StringIO):

@@ -61,6 +61,42 @@ def test_a_claim_keeps_its_limits_and_an_old_one_has_none(course) -> None:
     assert shown.limits == (limit,)
 
 
+@pytest.mark.parametrize(
+    ("claim", "told"),
+    [
+        (Claim("it learns", True, 0.5), "it learns (0.5)"),
+        (Claim("two ways agree", False), "two ways agree"),
+        (Claim("it is small", False, found="nan"), "it is small (nan)"),
+        (
+            Claim("it is so", False, 2.75, limits=({"sign": "≈", "number": 2, "within": 0.5},)),
+            "it is so (2.75; must be ≈ 2 ± 0.5)",
+        ),
+        (
+            Claim(
+                "between",
+                False,
+                3,
+                limits=({"sign": ">", "number": 1}, {"sign": "<", "number": 2}),
+            ),
+            "between (3; must be > 1 and < 2)",
+        ),
+    ],
+)
+def test_a_claim_as_text_has_its_value_and_its_limit(claim, told) -> None:
+    assert str(claim) == told
+
+
+def test_a_moment_says_where_and_an_old_one_does_not(course) -> None:
+    remember(replace(a_run(), processor="a fast one"), course, now=NOON, commit="abc1234")
+    path = history_path(course, "fast", "01_one")
+    old = json.loads(path.read_text())
+    del old["commit"], old["processor"]
+    path.write_text(path.read_text() + json.dumps(old) + "\n")
+    first, second = history(course, "fast", "01_one")
+    assert (first.commit, first.processor) == ("abc1234", "a fast one")
+    assert (second.commit, second.processor) == ("", "")
+
+
 def test_the_newest_is_last_and_the_oldest_are_forgotten(course, monkeypatch) -> None:
     monkeypatch.setattr(record, "_REMEMBERED", 3)
     for number in range(5):

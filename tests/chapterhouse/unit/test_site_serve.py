@@ -232,6 +232,15 @@ def test_a_build_that_fails_is_told_on_the_pages_until_one_is_good(course, told)
     assert told == [(0, Behind.fault), (1, "")]
 
 
+def test_a_new_site_with_a_fault_is_loaded_and_the_fault_told(course, told):
+    def publish():
+        (course.build / "html/index.html").write_text("another site, which is longer")
+
+    Behind.good = False
+    _, _ = preview(course, {1: ["_toc.yml"], 2: [publish]}, answer={})
+    assert told == [(1, Behind.fault)]
+
+
 def test_a_first_build_that_fails_is_told_on_the_pages(course, told):
     said, _ = preview(course, {1: []}, answer={}, build=lambda *_, **__: False)
     ((number, fault),) = told
@@ -340,6 +349,17 @@ def test_the_whole_build_runs_its_steps_in_turn_and_can_be_ended(course, monkeyp
     assert failing.advance() is False
     assert failing.fault == "site began", "only the step that failed is told of"
     assert "last good site" in said[-1]
+    failing.end()
+    started.clear()
+    failing = serve.Rebuild(course, profile="fast", say=said.append)
+    assert [failing.advance(), failing.advance()] == [None, None]
+    assert started == ["run", "site"], "the site is built whatever the run said"
+    (course.build / "html").mkdir(parents=True, exist_ok=True)
+    (course.build / "html/index.html").write_text("another site")
+    Process.code = 0
+    assert failing.advance() is False
+    assert failing.fault == "run began"
+    assert said[-1] == "run began", "the site that is published is a new one"
     failing.end()
     Process.code = None
     ended = serve.Rebuild(course, profile="fast", say=said.append)

@@ -91,7 +91,7 @@ def _row(
     text = " ".join(str(claim["text"]).split())
     value = claim.get("value")
     limit = None if value is None else margins.nearest(limits, value)
-    shown = "" if value is None else drawing.number(value)
+    shown = escape(str(claim.get("found") or "")) if value is None else drawing.number(value)
     plot = ""
     if points:
         number = limit.number if limit is not None else None
@@ -105,6 +105,9 @@ def _row(
 
 def _margin(limits: Sequence[Limit], limit: Limit | None, value: float | None) -> str:
     """The cells of limit and margin: how far the value is from failing, and which part that is."""
+    if limits and value is None:
+        stated = escape(" and ".join(map(str, limits)))
+        return f"<td>{stated}</td><td>not a number</td>"
     if limit is None or value is None:
         return '<td colspan="2">yes or no</td>'
     stated = escape(" and ".join(map(str, limits)))

@@ -18,12 +18,17 @@ from chapterhouse.site.executed import Executed
 
 @dataclass(frozen=True)
 class Past:
-    """One run: when it ended (ISO 8601, UTC), its wall seconds, and what it claimed, in order."""
+    """One run: when it ended (ISO 8601, UTC), its wall seconds, and what it claimed, in order.
+
+    `commit` and `processor` say where it took place; those of an old run are not known.
+    """
 
     when: str
     wall_s: float
     ran: bool
     claims: tuple[dict[str, Any], ...]
+    commit: str = ""
+    processor: str = ""
 
     @property
     def day(self) -> str:
@@ -53,7 +58,8 @@ def read(course: Course, run: Executed) -> list[Past]:
             fields = json.loads(line)
             claims = tuple(dict(claim) for claim in fields["claims"])
             ran = fields["status"] != "failed"
-            found.append(Past(str(fields["when"]), float(fields["wall_s"]), ran, claims))
+            where = (str(fields.get("commit", "")), str(fields.get("processor", "")))
+            found.append(Past(str(fields["when"]), float(fields["wall_s"]), ran, claims, *where))
         except (ValueError, TypeError, KeyError):
             continue
     return found
@@ -68,6 +74,15 @@ def identities(claims: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
         found.append((text, seen.get(text, 0)))
         seen[text] = seen.get(text, 0) + 1
     return found
+
+
+def last_held(past: Sequence[Past], identity: tuple[str, int]) -> Past | None:
+    """The newest run in which a claim held, or None if it never has."""
+    for moment in reversed(past):
+        told = dict(zip(identities(moment.claims), moment.claims, strict=True))
+        if told.get(identity, {}).get("held"):
+            return moment
+    return None
 
 
 def by_claim(past: Sequence[Past]) -> dict[tuple[str, int], list[Point]]:

@@ -17,6 +17,7 @@ _LINE = 60  # characters of a cell's code that its row shows
 
 def timing_page(course: Course, runs: Sequence[Executed], *, page: str) -> str:
     """A table of all notebooks, then one section a notebook, as markdown with HTML."""
+    runs = [run for run in runs if run.has_run]
     longest = max((run.wall_s for run in runs), default=1.0) or 1.0
     rows = "".join(_row(course, run, longest, page=page) for run in runs)
     names = ("Page", "Run time", "", "Processor", "Peak memory", "Run time over runs")
