@@ -36,6 +36,7 @@ class Course:
     exercises: Path
     book: Path
     build: Path
+    robust: Path
     libraries: tuple[Path, ...] = ()
     profiles: dict[str, Limits] = field(default_factory=dict)
 
@@ -62,7 +63,7 @@ class Course:
     @classmethod
     def _from_settings(cls, root: Path, settings: dict) -> Course:
         known = {
-            "title", "chapters", "exercises", "book", "build", "libraries", "profiles",
+            "title", "chapters", "exercises", "book", "build", "robust", "libraries", "profiles",
         }  # fmt: skip
         unknown = sorted(set(settings) - known)
         if unknown:
@@ -90,6 +91,7 @@ class Course:
             exercises=root / settings.get("exercises", "exercises"),
             book=root / settings.get("book", "book"),
             build=root / settings.get("build", "_build"),
+            robust=root / settings.get("robust", f"{settings.get('book', 'book')}/robust"),
             libraries=tuple(root / path for path in settings.get("libraries", ())),
             profiles=profiles,
         )
