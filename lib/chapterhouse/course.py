@@ -7,7 +7,10 @@ settings, not code.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -184,6 +187,11 @@ class Course:
     def exercise_paths(self) -> list[Path]:
         """Every exercise folder, in order of name."""
         return sorted(p.parent for p in self.exercises.glob("*/exercise.md"))
+
+
+def combined_sha256(hashes: Mapping[str, str]) -> str:
+    """One hash of the hashes of some files, by name."""
+    return hashlib.sha256(json.dumps(sorted(hashes.items())).encode()).hexdigest()
 
 
 def _read_settings(path: Path) -> dict | None:

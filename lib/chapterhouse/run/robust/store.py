@@ -7,17 +7,16 @@ another one they are void) and that of the library files that it used (with othe
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from chapterhouse import notebook as nb
-from chapterhouse.course import Course
+from chapterhouse.course import Course, combined_sha256
 from chapterhouse.errors import RunError
 from chapterhouse.run.robust.claims import Claimed, over_cells
 from chapterhouse.run.robust.matrix import Cell, Matrix
@@ -153,12 +152,7 @@ def load(course: Course, slug: str) -> Summary | None:
 def _library(course: Course, used: set[str], hashes: Hashes) -> dict[str, Any]:
     folders = [folder.relative_to(course.root).as_posix() + "/" for folder in course.libraries]
     files = sorted(name for name in used if name.startswith(tuple(folders)) and name[-1] != "/")
-    return {"sha256": library_sha256({name: hashes.of(name) for name in files}), "files": files}
-
-
-def library_sha256(files: Mapping[str, str]) -> str:
-    """One hash of the hashes of some library files, by name."""
-    return hashlib.sha256(json.dumps(sorted(files.items())).encode()).hexdigest()
+    return {"sha256": combined_sha256({name: hashes.of(name) for name in files}), "files": files}
 
 
 def _commit(root: Path) -> str:
