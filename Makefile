@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve lint bench clean
+.PHONY: help book test robust serve lint bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -29,6 +29,10 @@ book: $(LOCKED) ## execute the chapters that need it and build the site into _bu
 test: $(LOCKED) ## run every gate and every test, in parallel
 	@echo "running the gates, executing the book, then every test, two at a time"
 	@scripts/test.sh
+
+robust: $(LOCKED) ## run all claims over instruction sets, threads and seeds; hours, can be broken off
+	@echo "running every notebook over instruction sets, threads and seeds; stopped, it goes on next time"
+	@$(BIN)/chapterhouse robust
 
 serve: $(LOCKED) ## build the book, preview it and rebuild on change
 	@echo "previewing the book; it is built again when a file changes"

@@ -11,6 +11,8 @@ make --no-print-directory lint
 # The book is what the chapter and site tests look at: execute and build it once, for all of them.
 "$bin/chapterhouse" run
 "$bin/chapterhouse" site --strict
+# Three notebooks as another machine would run them; every commit tries others.
+"$bin/chapterhouse" robust --slice
 "$bin/python" -m pytest -n "${TEST_WORKERS:-2}" --dist loadgroup -q "$@"
 # Alone at last: a page's speed is measured when nothing else runs.
 if [ $# -eq 0 ]; then

@@ -25,6 +25,7 @@ from chapterhouse.errors import ChapterhouseError, from_os_error
 # One line a room; the order is the order in --help.
 ROOMS = (
     "chapterhouse.run.command",
+    "chapterhouse.run.robust.command",
     "chapterhouse.notebook_command",
     "chapterhouse.site.command",
     "chapterhouse.site.releases.command",

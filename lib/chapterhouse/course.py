@@ -7,7 +7,10 @@ settings, not code.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +39,7 @@ class Course:
     exercises: Path
     book: Path
     build: Path
+    robust: Path
     libraries: tuple[Path, ...] = ()
     profiles: dict[str, Limits] = field(default_factory=dict)
 
@@ -62,7 +66,7 @@ class Course:
     @classmethod
     def _from_settings(cls, root: Path, settings: dict) -> Course:
         known = {
-            "title", "chapters", "exercises", "book", "build", "libraries", "profiles",
+            "title", "chapters", "exercises", "book", "build", "robust", "libraries", "profiles",
         }  # fmt: skip
         unknown = sorted(set(settings) - known)
         if unknown:
@@ -90,6 +94,7 @@ class Course:
             exercises=root / settings.get("exercises", "exercises"),
             book=root / settings.get("book", "book"),
             build=root / settings.get("build", "_build"),
+            robust=root / settings.get("robust", f"{settings.get('book', 'book')}/robust"),
             libraries=tuple(root / path for path in settings.get("libraries", ())),
             profiles=profiles,
         )
@@ -182,6 +187,11 @@ class Course:
     def exercise_paths(self) -> list[Path]:
         """Every exercise folder, in order of name."""
         return sorted(p.parent for p in self.exercises.glob("*/exercise.md"))
+
+
+def combined_sha256(hashes: Mapping[str, str]) -> str:
+    """One hash of the hashes of some files, by name."""
+    return hashlib.sha256(json.dumps(sorted(hashes.items())).encode()).hexdigest()
 
 
 def _read_settings(path: Path) -> dict | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import copy
+import hashlib
+import json
 import os
 import sys
 import tempfile
@@ -28,6 +30,8 @@ from nbformat import NotebookNode  # noqa: E402
 
 if _keep_out:
     del sys.modules[_KEPT_OUT]
+
+MATTERS = ("parameters", "raises-exception", "skip-execution")  # tags that change how a cell runs
 
 
 def read(path: Path) -> NotebookNode:
@@ -115,6 +119,15 @@ def tags(cell: NotebookNode) -> list[str]:
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     """The cells that run."""
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def code_sha256(notebook: NotebookNode) -> str:
+    """One hash of all that runs: each code cell's source, and the tags that change how it runs."""
+    told = [
+        [cell.source, [tag for tag in MATTERS if tag in tags(cell)]]
+        for cell in code_cells(notebook)
+    ]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def parameters_cell(notebook: NotebookNode, *, name: str) -> NotebookNode:

@@ -29,7 +29,6 @@ from chapterhouse.run.trace import Hashes, Used
 
 FORMAT = 3  # raise it when normalising or assembling changes what a result looks like
 _KEPT = 8  # results a chapter and profile: enough to go back and forth between a few branches
-_MATTERS = ("parameters", "raises-exception", "skip-execution")
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ def _date_after(older: Path, newer: Path) -> None:
 def cell_hashes(plan: Plan) -> tuple[str, ...]:
     """One hash for each code cell: its source, and the tags that change how it runs."""
     return tuple(
-        _sha(cell.source, [tag for tag in _MATTERS if tag in nb.tags(cell)])
+        _sha(cell.source, [tag for tag in nb.MATTERS if tag in nb.tags(cell)])
         for cell in nb.code_cells(plan.notebook)
     )
 

@@ -75,7 +75,7 @@ def execute(
     """
     loop = _own_event_loop()
     try:
-        with kernel.room(course) as room:
+        with kernel.room(course, plan.variables) as room:
             return _execute_in(room, plan, course, hashes, progress, stop)
     finally:
         loop.close()
@@ -124,7 +124,7 @@ def _execute_in(
     progress: Progress,
     stop: threading.Event,
 ) -> Execution:
-    kernel.warm_up(course)
+    kernel.warm_up(course, plan.variables)
     # papermill costs more than a second to import: only what executes something pays for it.
     from chapterhouse.run import engine
 

@@ -16,9 +16,9 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,10 +51,11 @@ _ALSO = {
 
 @dataclass(frozen=True)
 class Room:
-    """The temporary folders of one running chapter."""
+    """The temporary folders of one running chapter, and the variables that it alone has."""
 
     folder: Path  # under the build folder: what the chapter may fill
     sockets: Path  # short enough for the name of a unix socket
+    variables: Mapping[str, str] = field(default_factory=dict)  # an empty one is taken away
 
     @property
     def cwd(self) -> Path:
@@ -78,7 +79,7 @@ class Room:
 
 
 @contextmanager
-def room(course: Course) -> Iterator[Room]:
+def room(course: Course, variables: Mapping[str, str] | None = None) -> Iterator[Room]:
     """A fresh `Room`, removed afterwards; rooms that a killed run left behind go too."""
     parent = course.build / ".chapterhouse" / "work"
     parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +96,7 @@ def room(course: Course) -> Iterator[Room]:
         (folder / "sockets").symlink_to(sockets)
         for name in ("cwd", "ipython"):
             (folder / name).mkdir()
-        yield Room(folder, sockets)
+        yield Room(folder, sockets, variables or {})
     finally:
         if sockets is not None:
             shutil.rmtree(sockets, ignore_errors=True)
@@ -143,7 +144,8 @@ def environment(course: Course, where: Room) -> dict[str, str]:
     )
     if syscalls.known():
         env[inside.TRACER] = str(where.tracer)
-    return env
+    env.update(where.variables)
+    return {name: value for name, value in env.items() if where.variables.get(name) != ""}
 
 
 def preload(course: Course) -> list[str]:
@@ -160,10 +162,10 @@ def preload(course: Course) -> list[str]:
     return sorted(names)
 
 
-def warm_up(course: Course) -> None:
+def warm_up(course: Course, variables: Mapping[str, str]) -> None:
     """Begin to preload what the kernels of a course need, and return at once."""
     if not forkclient.unsafe():
-        env = environment(course, Room(Path(), Path()))
+        env = environment(course, Room(Path(), Path(), variables))
         with contextlib.suppress(forkclient.CannotFork):  # told when a kernel is wanted
             forkclient.server(sys.executable, preload(course), env)
 

@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ class Plan:
     """One chapter, ready to run.
 
     `parameters` are all names of the parameters cell with the values of this run; `overrides` only
-    those that the profile or the command line sets.
+    those that the profile or the command line sets. `variables` are environment variables that its
+    kernel has besides the usual ones; one that is empty here is taken away from it.
     """
 
     slug: str
@@ -32,6 +33,7 @@ class Plan:
     parameters: dict[str, Any]
     overrides: dict[str, Any]
     limits: Limits
+    variables: dict[str, str] = field(default_factory=dict)
 
 
 def make_plan(

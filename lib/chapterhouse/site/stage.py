@@ -291,6 +291,8 @@ def _copy_folder(
         relative = path.relative_to(course.root)
         if not path.is_file() or path.suffix == ".ipynb" or SKIPPED & set(relative.parts):
             continue
+        if path.is_relative_to(course.robust):
+            continue  # the page of claims shows what is stored there
         content = path.read_bytes()
         if path.suffix == ".md":
             try:

@@ -227,3 +227,12 @@ def test_a_list_of_works_stays_where_the_author_put_it(course):
     assert ":keyprefix: 01_a--" in cells[0].source
     assert cells[0].source.endswith("The end.")
     assert "own-references" not in [cell.id for cell in cells]
+
+
+def test_stored_spreads_of_claims_are_no_pages(course):
+    folder = course.book / "robust"
+    folder.mkdir()
+    (folder / "01_a.json").write_text("{}")
+    (course.book / "other.json").write_text("{}")
+    assert "book/other.json" in staged(course).files
+    assert "book/robust/01_a.json" not in staged(course).files

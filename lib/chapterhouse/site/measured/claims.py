@@ -1,4 +1,4 @@
-"""The page of claims: each with its value, its limit and margin, and how it went over runs."""
+"""The page of claims: each with value, limit and margin, and how it went elsewhere and before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from nbformat import NotebookNode
 from chapterhouse.course import Course
 from chapterhouse.site import facts
 from chapterhouse.site.executed import CLAIM, Executed
-from chapterhouse.site.measured import drawing, history, margins
+from chapterhouse.site.measured import drawing, elsewhere, history, margins
+from chapterhouse.site.measured.elsewhere import Elsewhere
 from chapterhouse.site.measured.history import Point
 from chapterhouse.site.measured.margins import Limit
 
@@ -19,7 +20,7 @@ _HEAD = (
     "<thead><tr>"
     + "".join(
         f'<th scope="col">{name}</th>'
-        for name in ("Held", "Claim", "Value", "Limit", "Margin", "Over runs")
+        for name in ("Held", "Claim", "Value", "Limit", "Margin", "Elsewhere", "Over runs")
     )
     + "</tr></thead>"
 )
@@ -62,6 +63,7 @@ def _section(course: Course, run: Executed, *, page: str) -> str:
     address = facts.from_page(page, f"{page_of(course, run)}.html")
     bounds = _limits(run)
     past = history.by_claim(history.read(course, run))
+    tried = elsewhere.read(course, run)
     linked = [bool(out.data.get("text/html")) for _, out in _shown(run.notebook)]
     rows = []
     for number, (identity, claim) in enumerate(
@@ -73,10 +75,12 @@ def _section(course: Course, run: Executed, *, page: str) -> str:
         name = f"{run.slug.replace('_', '-')}-{number}"
         points = past.get(identity, [])
         limits = margins.recorded(claim) or bounds.get(identity[0], ())
-        rows.append(_row(claim, points, limits, place=place, name=name))
+        spread = "not tried" if tried is None else tried.cell(identity)
+        rows.append(_row(claim, points, limits, spread, place=place, name=name))
     heading = title(run)
     return (
         f"## {heading}\n\n"
+        f"{_elsewhere(tried)}"
         f'<div class="table-scroll"><table class="measured">'
         f'<caption><a href="{escape(address)}">{escape(heading)}</a>: '
         f"{sum(bool(c['held']) for c in run.claims)} of {len(run.claims)} held</caption>"
@@ -84,8 +88,22 @@ def _section(course: Course, run: Executed, *, page: str) -> str:
     )
 
 
+def _elsewhere(tried: Elsewhere | None) -> str:
+    """The line above a table that says where and when its spreads were made."""
+    if tried is None:
+        return ""
+    older = f' <strong class="failed">{tried.stale}</strong>' if tried.stale else ""
+    return f'<p class="measured">Elsewhere: {tried.told}{older}</p>\n\n'
+
+
 def _row(
-    claim: dict[str, Any], points: list[Point], limits: Sequence[Limit], *, place: str, name: str
+    claim: dict[str, Any],
+    points: list[Point],
+    limits: Sequence[Limit],
+    spread: str,
+    *,
+    place: str,
+    name: str,
 ) -> str:
     css, words = ("held", "✓ yes") if claim["held"] else ("failed", "✗ no")
     text = " ".join(str(claim["text"]).split())
@@ -99,7 +117,8 @@ def _row(
     return (
         f'<tr><td><span class="{css}">{words}</span></td>'
         f'<td><a href="{escape(place)}">{escape(text)}</a></td>'
-        f"<td>{shown}</td>{_margin(limits, limit, value)}<td>{plot}</td></tr>"
+        f"<td>{shown}</td>{_margin(limits, limit, value)}"
+        f'<td class="spread">{spread}</td><td>{plot}</td></tr>'
     )
 
 

@@ -1,0 +1,1 @@
+"""Whether claims hold anywhere: notebooks over instruction sets, threads and seeds."""
