@@ -21,7 +21,7 @@ from sprat.errors import DataError, TaskError
 from sprat.history import History
 from sprat.live import Progress
 from sprat.loader import make_loaders
-from sprat.metrics import Mean, Metric
+from sprat.measures import Metric, metrics_of
 from sprat.phases import Phase, TrainPhase, ValidPhase
 from sprat.recorder import Recorder
 from sprat.task import Task
@@ -42,7 +42,8 @@ class Learner:
             or one of these alone, to train without validation.
         model: the network, where `task` is a `Task`.
         loss: ``(y_hat, y)`` to a tensor with no axes; by default the task's.
-        metrics: functions of ``(y_hat, y)`` or `Metric` objects; by default the task's.
+        metrics: functions of ``(y_hat, y)`` or `Metric` objects; by default the task's. A function
+            of your own gets all samples at once; see `sprat.metrics`.
         optimizer: ``(parameters, lr=)`` to a `torch.optim.Optimizer`; or a dict of names to
             optimisers, already made, for phases that use several.
         lr: the rate a step, where a fit names none; by default 1e-3, or that of optimisers given.
@@ -105,9 +106,7 @@ class Learner:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
         self._loss = loss or (self.task.loss if self.task else None)
         chosen = metrics if metrics is not None else self.task.metrics if self.task else None
-        self.metrics: list[Metric] = [
-            m if isinstance(m, Metric) else Mean(m) for m in (chosen or ())
-        ]
+        self.metrics: list[Metric] = metrics_of(chosen or ())
         self.generator = generator
         self.loaders = make_loaders(data, batch_size, device=self.device, generator=generator)
         if self.group is not None:

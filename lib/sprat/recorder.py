@@ -9,7 +9,7 @@ from torch import Tensor
 from sprat import sanity
 from sprat.callbacks import Callback
 from sprat.errors import TrainingError
-from sprat.metrics import Metric
+from sprat.measures import Metric, Whole
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -77,6 +77,7 @@ class Recorder(Callback):
         self.metrics = learn.metrics if self.measured and learn.phase.trains else []
         for metric in learn.metrics:
             metric.reset()
+        self.compared = False  # whether the metrics have been given anything
 
     def step_end(self, learn: "Learner") -> None:
         """Take one step in."""
@@ -94,6 +95,7 @@ class Recorder(Callback):
             y_hat, y = state["y_hat"], batch.y
             if learn.group is not None and learn.metrics:
                 y_hat, y = learn.group.gathered(learn, y_hat), learn.group.gathered(learn, y)
+            self.compared = True
             for metric in learn.metrics:
                 try:
                     metric.update(y_hat, y)
@@ -116,10 +118,9 @@ class Recorder(Callback):
             read[key] = values
             total = sum(value * size for value, size in zip(values, sizes, strict=True))
             self.row[f"{name}_{key}"] = total / max(1, sum(sizes))
-        if self.measured:
+        if self.compared:
             for metric in learn.metrics:
-                if not math.isnan(value := metric.value()):
-                    self.row[metric.name] = value
+                self.row[metric.name] = _value(metric)
         if learn.phase.trains:
             losses = read.get("loss", [])
             learn.history.losses.extend(losses)
@@ -135,17 +136,31 @@ class Recorder(Callback):
         columns = {name: column.state_dict() for name, column in self.columns.items()}
         lrs = torch.tensor(self.lrs, dtype=torch.float64)
         metrics = [metric.state_dict() for metric in self.metrics]
-        return {"row": self.row, "columns": columns, "lrs": lrs, "metrics": metrics}
+        return {
+            "row": self.row, "columns": columns, "lrs": lrs, "metrics": metrics,
+            "compared": self.compared,
+        }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.row, self.lrs, self.columns = dict(state["row"]), state["lrs"].tolist(), {}
+        self.compared = state.get("compared", True)
         # Between two epochs there are none here yet, and what they had gathered is done with.
         for metric, gathered in zip(self.metrics, state["metrics"], strict=False):
             metric.load_state_dict(gathered)
         for name, column in state["columns"].items():
             self.columns[name] = Column()
             self.columns[name].load_state_dict(column)
+
+
+def _value(metric: Metric) -> float:
+    """What a metric says; not a number is an answer too."""
+    try:
+        return metric.value()
+    except sanity.MISTAKES as error:
+        if isinstance(metric, Whole):  # only now does its function meet what it compares
+            sanity.explain_metric(metric, *metric.gathered(), error)
+        raise
 
 
 def _refuse_infinite(losses: list[float], phase: str, epoch: int) -> None:
