@@ -29,7 +29,7 @@ from sprat.errors import TrainingError
 from sprat.export import save
 from sprat.history import History
 from sprat.recorder import Recorder
-from sprat.snapshot import numbered, random_state
+from sprat.snapshot import numbered, outline, random_state
 from sprat.stopping import Monitor
 
 if TYPE_CHECKING:
@@ -167,7 +167,9 @@ class Checkpoint(Callback):
             "place": place,
             "began": began,
             "moves": learn.moves,
+            "loaders": outline(learn),
             "model": dict(learn.model.state_dict()),
+            "loss": _weights(learn.loss_function),
             "optimizers": {name: o.state_dict() for name, o in learn.optimizers.items()},
             "scaler": learn.scaler.state_dict(),
             "history": _plain_history(learn.history),
@@ -210,6 +212,11 @@ def _own(learn: "Learner") -> dict[str, Any]:
     found = {name: c.state_dict() for name, c in heard if isinstance(c, kinds)}
     # From here it is sent; on a GPU it would arrive on the sender's, which is not the receiver's.
     return files.each(found, lambda v: v.cpu() if isinstance(v, torch.Tensor) else v)
+
+
+def _weights(loss: Any) -> dict[str, Any]:
+    """Those of a loss that learns itself; see `sprat.weights` for how."""
+    return dict(loss.state_dict()) if isinstance(loss, torch.nn.Module) else {}
 
 
 def _plain_history(history: History) -> dict[str, Any]:

@@ -105,6 +105,8 @@ class Learner:
         self.precision = choose_precision(precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
         self._loss = loss or (self.task.loss if self.task else None)
+        if isinstance(self._loss, nn.Module):
+            self._loss.to(self.device)  # weights of classes, or those that it learns itself
         chosen = metrics if metrics is not None else self.task.metrics if self.task else None
         self.metrics: list[Metric] = metrics_of(chosen or ())
         self.generator = generator
@@ -113,7 +115,7 @@ class Learner:
             self.group.take_in(self)
         default = (TrainPhase(), ValidPhase()) if "valid" in self.loaders else (TrainPhase(),)
         self.phases: tuple[Phase, ...] = tuple(phases) if phases is not None else default
-        self.make_optimizer, self.optimizers = optim.given(optimizer)
+        self.make_optimizer, self.optimizers = optim.given(optimizer, self.model)
         self.base_lr = optim.rate(self.optimizers) if lr is None else lr
         self.callbacks = list(callbacks)
         self.progress = progress and (self.group is None or self.group.first)
@@ -176,6 +178,8 @@ class Learner:
             torch.set_grad_enabled(phase.trains),
             self.autocast(),
         ):
+            if phase.trains and self.optimizers:
+                optim.keep_up(self)  # a callback may have changed the model
             for step, raw in self.batches(phase):
                 self.step, self.batch = step, self.encode(raw)
                 try:
@@ -287,6 +291,11 @@ class Learner:
                 fix="pass data=(train, valid)",
             )
         return self.loaders[split]
+
+    @property
+    def loss_function(self) -> Any:
+        """What `loss` calls: what was given as ``loss=``, or the task's; or None."""
+        return self._loss
 
     @property
     def steps_per_epoch(self) -> int:
