@@ -25,6 +25,7 @@ from sprat.measures import Metric, metrics_of
 from sprat.phases import Phase, TrainPhase, ValidPhase
 from sprat.recorder import Recorder
 from sprat.task import Task
+from sprat.weighing import Weighed
 
 if TYPE_CHECKING:
     from sprat.resumed import Resumed
@@ -107,6 +108,7 @@ class Learner:
         self._loss = loss or (self.task.loss if self.task else None)
         if isinstance(self._loss, nn.Module):
             self._loss.to(self.device)  # weights of classes, or those that it learns itself
+        self.weighed = Weighed(self._loss, checked=self.task is not None and sanity.all_data(data))
         chosen = metrics if metrics is not None else self.task.metrics if self.task else None
         self.metrics: list[Metric] = metrics_of(chosen or ())
         self.generator = generator
@@ -262,7 +264,7 @@ class Learner:
                 fix="pass loss= to Learner, or a phase whose step computes its own",
             )
         try:
-            return self._loss(y_hat, y)
+            return self.weighed(y_hat, y)
         except sanity.MISTAKES as error:
             sanity.explain_loss(self, y_hat, y, error)
             raise

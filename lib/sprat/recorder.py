@@ -23,10 +23,10 @@ class Column:
     def __init__(self) -> None:
         self.values: list[Tensor] = []  # tensors with no axes
         self.stacked: list[Tensor] = []  # many of them in one: a tensor of its own costs 0.5 KB
-        self.sizes: list[int] = []  # samples that each value is the mean of
+        self.sizes: list[Any] = []  # what each value is the mean over: samples, or a tensor's value
 
-    def add(self, value: Tensor, size: int) -> None:
-        """Take in the mean over `size` samples."""
+    def add(self, value: Tensor, size: Any) -> None:
+        """Take in the mean over `size` samples, or over as much as a tensor says."""
         self.values.append(value.detach() if value.requires_grad else value)
         self.sizes.append(size)
         if len(self.values) == _STACKED_AT_ONCE:
@@ -37,6 +37,13 @@ class Column:
         self._stack()
         return [value for part in self.stacked for value in part.tolist()]
 
+    def weights(self) -> list[float]:
+        """What each value is the mean over. Waits for the device where a tensor says it."""
+        if any(isinstance(size, Tensor) for size in self.sizes):
+            sizes = [torch.as_tensor(size).detach().cpu().double() for size in self.sizes]
+            self.sizes = torch.stack(sizes).tolist()
+        return self.sizes
+
     def _stack(self) -> None:
         if self.values:
             self.stacked.append(torch.stack(self.values).float())
@@ -45,7 +52,7 @@ class Column:
     def state_dict(self) -> dict[str, Any]:
         """The values so far, for a checkpoint."""
         self._stack()
-        return {"values": torch.cat(self.stacked), "sizes": torch.tensor(self.sizes)}
+        return {"values": torch.cat(self.stacked), "sizes": torch.tensor(self.weights())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
@@ -83,12 +90,13 @@ class Recorder(Callback):
         """Take one step in."""
         state, batch = learn.state, learn.batch
         size = len(batch) if learn.group is None else learn.group.count(learn)
+        over = learn.weighed.take()
         for name, value in state.items():
             if isinstance(value, Tensor) and not value.ndim:
                 column = self.columns.get(name)
                 if column is None:
                     column = self.columns[name] = Column()
-                column.add(value, size)
+                column.add(value, size if over is None or name != "loss" or not size else over)
         if learn.phase.trains:
             self.lrs.append(learn.lr)
         if self.measured and "y_hat" in state and batch.y is not None:
@@ -112,12 +120,14 @@ class Recorder(Callback):
         name = learn.phase.name
         read: dict[str, list[float]] = {}
         for key, column in self.columns.items():
-            values, sizes = column.read(), column.sizes
+            values, sizes = column.read(), column.weights()
             if learn.group is not None:
                 values, sizes = learn.group.merged(values, sizes)
             read[key] = values
-            total = sum(value * size for value, size in zip(values, sizes, strict=True))
-            self.row[f"{name}_{key}"] = total / max(1, sum(sizes))
+            # A batch in which nothing counts has a mean that is no number.
+            pairs = [(v, s) for v, s in zip(values, sizes, strict=True) if s]
+            total = sum(value * size for value, size in pairs)
+            self.row[f"{name}_{key}"] = total / (sum(size for _, size in pairs) or 1)
         if self.compared:
             for metric in learn.metrics:
                 self.row[metric.name] = _value(metric)
