@@ -21,8 +21,8 @@ class Accumulate(Callback):
     the last group has fewer batches, after which they move at the end of the phase. Only layers
     that look at other samples of their batch (batch normalisation) can tell the difference.
 
-    The loss has to be a mean over the samples of its batch. The learning rate is the large batch's;
-    schedules count batches, not moves of the weights.
+    The loss has to be a mean over the samples of its batch, or over what `sprat.weighing` sees. The
+    learning rate is the large batch's; schedules count batches, not moves of the weights.
 
     Args:
         batches: how many to gather.
@@ -37,7 +37,10 @@ class Accumulate(Callback):
         if batches < 1:
             raise TrainingError(f"batches is {batches}.", fix="give 1 or more")
         self.batches = batches
-        self.count, self.first, self.samples = 0, 1, 0  # gathered; samples of the first; of all
+        # Gathered; samples of the first, or what its loss is a mean over; of all of them.
+        self.count = 0
+        self.first: Any = 1
+        self.samples: Any = 0
 
     def fit_begin(self, learn: "Learner") -> None:
         """Take the place of the ordinary step.
@@ -60,13 +63,15 @@ class Accumulate(Callback):
 
     def descend(self, learn: "Learner", loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Add the gradient of one batch; with the last of a group, move the weights."""
-        size = len(learn.batch)
+        over = learn.weighed.over  # the recorder takes it at the end of the step
+        size: Any = len(learn.batch) if over is None else over
         if self.count == 0:
             optimizer.zero_grad(set_to_none=True)
             self.first, self.samples = size, 0
         # Weighted against the first batch and not by its size, which could overflow in fp16.
         share = size / self.first
-        learn.scaler.scale(loss if share == 1.0 else loss * share).backward()
+        plain = not isinstance(share, Tensor) and share == 1.0
+        learn.scaler.scale(loss if plain else loss * share).backward()
         self.count, self.samples = self.count + 1, self.samples + size
         if self.count == self.batches:
             self._move(learn, optimizer)
@@ -79,7 +84,7 @@ class Accumulate(Callback):
     def _move(self, learn: "Learner", optimizer: torch.optim.Optimizer) -> None:
         groups = optimizer.param_groups
         gradients = [p.grad for group in groups for p in group["params"] if p.grad is not None]
-        if self.samples != self.first and gradients:
+        if gradients and (isinstance(self.samples, Tensor) or self.samples != self.first):
             torch._foreach_mul_(gradients, self.first / self.samples)
         self.count = 0
         optim.move(learn, optimizer)

@@ -29,7 +29,7 @@ from sprat.errors import TrainingError
 from sprat.export import save
 from sprat.history import History
 from sprat.recorder import Recorder
-from sprat.snapshot import numbered, random_state
+from sprat.snapshot import numbered, outline, random_state
 from sprat.stopping import Monitor
 
 if TYPE_CHECKING:
@@ -41,13 +41,16 @@ FORMAT = 1
 class Checkpoint(Callback):
     """Save while training: the state to go on from, and the best models.
 
+    The best are those of all fits of a learner that write to the folder, also where each fit has a
+    `Checkpoint` of its own.
+
     Args:
         folder: where to; made if missing.
         every: save the state after so many training steps too, not only after every epoch.
         keep: how many states to keep, the newest.
         best: how many of the best models to keep, in ``folder/best``; read one with `sprat.load`.
         monitor: the column of the history that says which is best.
-        better: ``"lower"`` or ``"higher"``; by default as the name says, see `Monitor`.
+        better: ``"lower"`` or ``"higher"``; by default as the metric says, see `Monitor`.
 
     Raises:
         TrainingError: a number is below what makes sense, or `better` is neither.
@@ -74,14 +77,17 @@ class Checkpoint(Callback):
         self.monitor = Monitor(monitor, better)
         self.steps = 0
         self.scores: list[tuple[float, str]] = []
+        self.history: History | None = None  # whose epochs `scores` is about
 
     def fit_begin(self, learn: "Learner") -> None:
-        """Refuse a folder where a training that went further left its states.
+        """Refuse a folder that another training has filled, and find the best models so far.
 
         Raises:
-            TrainingError: with what to do instead.
+            TrainingError: a training that went further left its states there, or models; with what
+                to do instead.
+            CallbackError: nobody says which models are the better ones.
         """
-        self.steps, self.scores = 0, []
+        self.steps = 0
         found = states(self.folder)
         if found and found[-1][0] > learn.moves:
             raise TrainingError(
@@ -90,6 +96,28 @@ class Checkpoint(Callback):
                 fix=f"go on from there with learn.resume({str(self.folder)!r}), or choose another "
                 "folder",
             )
+        if self.best:
+            self.monitor.watch(learn)
+        if self.history is not learn.history:
+            self.history, self.scores = learn.history, self._found(learn) if self.best else []
+
+    def _found(self, learn: "Learner") -> list[tuple[float, str]]:
+        """The models that earlier fits left, with what their epochs brought."""
+        if learn.resumed is not None:
+            return []  # the state that is taken up says it
+        rows = learn.history.rows
+        names = sorted(path.name for path in (self.folder / "best").glob("epoch-*"))
+        scores = []
+        for name in names:
+            epoch = int(name.removeprefix("epoch-"))
+            if epoch >= len(rows):
+                raise TrainingError(
+                    f"{self.folder / 'best'} holds {name} of another training; this one has done "
+                    f"{len(rows)} epochs.",
+                    fix="choose another folder, or delete that one",
+                )
+            scores.append((self.monitor.of(rows[epoch]), name))
+        return sorted(scores, reverse=True)
 
     def phase_begin(self, learn: "Learner") -> None:
         """Note where random numbers stand before the loader draws its order."""
@@ -139,7 +167,9 @@ class Checkpoint(Callback):
             "place": place,
             "began": began,
             "moves": learn.moves,
+            "loaders": outline(learn),
             "model": dict(learn.model.state_dict()),
+            "loss": _weights(learn.loss_function),
             "optimizers": {name: o.state_dict() for name, o in learn.optimizers.items()},
             "scaler": learn.scaler.state_dict(),
             "history": _plain_history(learn.history),
@@ -182,6 +212,11 @@ def _own(learn: "Learner") -> dict[str, Any]:
     found = {name: c.state_dict() for name, c in heard if isinstance(c, kinds)}
     # From here it is sent; on a GPU it would arrive on the sender's, which is not the receiver's.
     return files.each(found, lambda v: v.cpu() if isinstance(v, torch.Tensor) else v)
+
+
+def _weights(loss: Any) -> dict[str, Any]:
+    """Those of a loss that learns itself; see `sprat.weights` for how."""
+    return dict(loss.state_dict()) if isinstance(loss, torch.nn.Module) else {}
 
 
 def _plain_history(history: History) -> dict[str, Any]:

@@ -121,6 +121,12 @@ class TokenLoss:
         ignored = -100 if self.padding is None else self.padding  # torch's own mark for "none"
         return F.cross_entropy(y_hat.flatten(0, 1), y.flatten(), ignore_index=ignored)
 
+    def mean_over(
+        self, y_hat: Float[Tensor, "batch length vocabulary"], y: Int[Tensor, "batch length"]
+    ) -> Int[Tensor, ""]:
+        """How many places count."""
+        return (y != (-100 if self.padding is None else self.padding)).sum()
+
 
 @dataclass(frozen=True)
 class SumOfLosses:

@@ -149,8 +149,15 @@ class Group:
 
     def weighted(self, learn: "Learner", loss: Tensor) -> Tensor:
         """The loss, so that the mean over processes is the mean over the samples of the batch."""
-        loader = learn.loader(learn.phase.split)
-        return loss * loader.share if isinstance(loader, Shared) else loss
+        loader, over = learn.loader(learn.phase.split), learn.weighed.over
+        if over is None or not isinstance(loader, Shared):
+            return loss * loader.share if isinstance(loader, Shared) else loss
+        mine = torch.as_tensor(over, dtype=torch.float32, device=self.device)
+        if not loader.counts[self.rank]:
+            mine = torch.zeros_like(mine)  # the sample is another process's
+        total = mine.clone()
+        dist.all_reduce(total)
+        return loss * (mine * self.size / total)
 
     @torch.no_grad()
     def average(self, optimizer: torch.optim.Optimizer) -> None:
@@ -200,7 +207,7 @@ class Group:
         dist.all_gather(parts, mine)
         return torch.cat([p[:count] for p, count in zip(parts, loader.counts, strict=True)])
 
-    def merged(self, values: list[float], sizes: list[int]) -> tuple[list[float], list[int]]:
+    def merged(self, values: list[float], sizes: list[float]) -> tuple[list[float], list[float]]:
         """Means over the samples of all processes, from each one's means, step by step."""
         size = torch.tensor(sizes, dtype=torch.float64)
         value = torch.tensor(values, dtype=torch.float64)
@@ -208,7 +215,7 @@ class Group:
         both = torch.stack([torch.where(size > 0, value * size, 0.0), size]).to(self.device)
         dist.all_reduce(both)
         total, count = both.cpu()
-        return (total / count.clamp(min=1)).tolist(), count.long().tolist()
+        return torch.where(count > 0, total / count, 0.0).tolist(), count.tolist()
 
     def whole(self, model: nn.Module) -> dict[str, Tensor]:
         """All weights, put together; every process has to ask at the same time."""

@@ -72,7 +72,6 @@ def dry_run(learn: "Learner", batch_size: int | None = None) -> DryRun:
     size = batch_size or getattr(learn.loader("train"), "batch_size", None) or 4
     values: dict[str, str] = {}
     memory = {"weights": _bytes([*learn.model.parameters(), *learn.model.buffers()])}
-    kept = learn.batch, learn.state, learn.step
     with unchanged(learn), learn.listening([]):
         mock = task.mock_batch(size, generator=torch.Generator().manual_seed(0))
         for phase in learn.phases:
@@ -97,7 +96,6 @@ def dry_run(learn: "Learner", batch_size: int | None = None) -> DryRun:
                     for state in optimizer.state.values()
                 )
                 memory["activations"] = max(memory.get("activations", 0), activations.bytes)
-    learn.batch, learn.state, learn.step = kept
     weights = list(learn.model.parameters())
     trainable = sum(p.numel() for p in weights if p.requires_grad)
     return DryRun(values, sum(p.numel() for p in weights), trainable, memory)

@@ -39,16 +39,19 @@ class EMA(Callback):
             raise TrainingError(f"decay is {decay}.", fix="give 0 or more and below 1, as 0.999")
         self.decay, self.warmup = decay, warmup
         self.other: dict[str, Tensor] = {}  # the average, or while that is in place, the weights
+        self.held: dict[str, Tensor] = {}  # the weights that these are of
         self.in_place = False
         self.seen = 0
 
     def fit_begin(self, learn: "Learner") -> None:
         """Start from the weights as they are."""
         self.other = {name: value.clone() for name, value in _state(learn).items()}
+        self.held = _parameters(learn)
         self.in_place, self.count, self.seen = False, 0, learn.moves
 
     def phase_begin(self, learn: "Learner") -> None:
         """Let training have the weights, and whatever measures have the average."""
+        self._keep_up(learn)
         if self.in_place == learn.phase.trains:
             self._swap(learn)
 
@@ -64,8 +67,23 @@ class EMA(Callback):
 
     def fit_end(self, learn: "Learner") -> None:
         """Leave the average in the model, also where training was broken off."""
+        self._keep_up(learn)
         if not self.in_place:
             self._swap(learn)
+
+    def _keep_up(self, learn: "Learner") -> None:
+        """Begin anew with weights that were replaced: what is kept is of others."""
+        now, state = _parameters(learn), _state(learn)
+        new = {name for name, weight in now.items() if self.held.get(name) is not weight}
+        if new or len(now) != len(self.held):
+            parts = {name.rpartition(".")[0] for name in new}  # their statistics are new as well
+            self.other = {
+                name: value.clone()
+                if name.rpartition(".")[0] in parts or name not in self.other
+                else self.other[name]
+                for name, value in state.items()
+            }
+            self.held = now
 
     @torch.no_grad()
     def _take_in(self, learn: "Learner") -> None:
@@ -99,6 +117,10 @@ class EMA(Callback):
             if name in self.other:  # of a tied weight's names an older version kept all
                 self.other[name] = value.to(self.other[name].device)
         self.in_place, self.count = state["in_place"], state["count"]
+
+
+def _parameters(learn: "Learner") -> dict[str, Tensor]:
+    return dict(learn.model.named_parameters())
 
 
 def _state(learn: "Learner") -> dict[str, Tensor]:

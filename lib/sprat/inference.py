@@ -4,6 +4,7 @@ The methods of `Learner` by these names are these functions.
 """
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from sprat.errors import TaskError, TrainingError
 from sprat.loader import as_loader, first_batch
 from sprat.phases import Phase, TrainPhase, ValidPhase
 from sprat.recorder import Recorder
+from sprat.snapshot import looking
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -23,7 +25,18 @@ if TYPE_CHECKING:
 BATCH_SIZE = 256
 
 
-@torch.no_grad()
+def _only_looks(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Leave the learner as it was: its mode, its place in the loop, and random numbers."""
+
+    @wraps(function)
+    def look(learn: "Learner", *args: Any, **options: Any) -> Any:
+        with looking(learn), torch.no_grad():
+            return function(learn, *args, **options)
+
+    return look
+
+
+@_only_looks
 def predict(learn: "Learner", x: Any) -> Any:
     """What the model says to a batch of inputs that are not yet encoded.
 
@@ -46,7 +59,7 @@ def predict(learn: "Learner", x: Any) -> Any:
     return learn.task.decode_output(y_hat) if learn.task else y_hat
 
 
-@torch.no_grad()
+@_only_looks
 def predictions(
     learn: "Learner", data: Any = None, *, tta: int | Sequence[Callable[[Any], Any]] = ()
 ) -> tuple[Any, Any]:
@@ -83,6 +96,7 @@ def predictions(
     return _joined(outputs), _joined(targets)
 
 
+@_only_looks
 def evaluate(learn: "Learner", data: Any = None) -> dict[str, float]:
     """Loss, metrics and everything else that the validation phase measures.
 
@@ -106,7 +120,7 @@ def evaluate(learn: "Learner", data: Any = None) -> dict[str, float]:
     return {k.removeprefix(prefix): v for k, v in recorder.row.items() if k != "epoch"}
 
 
-@torch.no_grad()
+@_only_looks
 def results(learn: "Learner", count: int = 8) -> tuple[Any, Any, Any]:
     """The first validation inputs, their truth and what the phase makes of them, decoded.
 

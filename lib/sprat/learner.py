@@ -21,10 +21,11 @@ from sprat.errors import DataError, TaskError
 from sprat.history import History
 from sprat.live import Progress
 from sprat.loader import make_loaders
-from sprat.metrics import Mean, Metric
+from sprat.measures import Metric, metrics_of
 from sprat.phases import Phase, TrainPhase, ValidPhase
 from sprat.recorder import Recorder
 from sprat.task import Task
+from sprat.weighing import Weighed
 
 if TYPE_CHECKING:
     from sprat.resumed import Resumed
@@ -42,7 +43,8 @@ class Learner:
             or one of these alone, to train without validation.
         model: the network, where `task` is a `Task`.
         loss: ``(y_hat, y)`` to a tensor with no axes; by default the task's.
-        metrics: functions of ``(y_hat, y)`` or `Metric` objects; by default the task's.
+        metrics: functions of ``(y_hat, y)`` or `Metric` objects; by default the task's. A function
+            of your own gets all samples at once; see `sprat.metrics`.
         optimizer: ``(parameters, lr=)`` to a `torch.optim.Optimizer`; or a dict of names to
             optimisers, already made, for phases that use several.
         lr: the rate a step, where a fit names none; by default 1e-3, or that of optimisers given.
@@ -104,17 +106,18 @@ class Learner:
         self.precision = choose_precision(precision, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=precision == "fp16")
         self._loss = loss or (self.task.loss if self.task else None)
+        if isinstance(self._loss, nn.Module):
+            self._loss.to(self.device)  # weights of classes, or those that it learns itself
+        self.weighed = Weighed(self._loss, checked=self.task is not None and sanity.all_data(data))
         chosen = metrics if metrics is not None else self.task.metrics if self.task else None
-        self.metrics: list[Metric] = [
-            m if isinstance(m, Metric) else Mean(m) for m in (chosen or ())
-        ]
+        self.metrics: list[Metric] = metrics_of(chosen or ())
         self.generator = generator
         self.loaders = make_loaders(data, batch_size, device=self.device, generator=generator)
         if self.group is not None:
             self.group.take_in(self)
         default = (TrainPhase(), ValidPhase()) if "valid" in self.loaders else (TrainPhase(),)
         self.phases: tuple[Phase, ...] = tuple(phases) if phases is not None else default
-        self.make_optimizer, self.optimizers = optim.given(optimizer)
+        self.make_optimizer, self.optimizers = optim.given(optimizer, self.model)
         self.base_lr = optim.rate(self.optimizers) if lr is None else lr
         self.callbacks = list(callbacks)
         self.progress = progress and (self.group is None or self.group.first)
@@ -177,6 +180,8 @@ class Learner:
             torch.set_grad_enabled(phase.trains),
             self.autocast(),
         ):
+            if phase.trains and self.optimizers:
+                optim.keep_up(self)  # a callback may have changed the model
             for step, raw in self.batches(phase):
                 self.step, self.batch = step, self.encode(raw)
                 try:
@@ -259,7 +264,7 @@ class Learner:
                 fix="pass loss= to Learner, or a phase whose step computes its own",
             )
         try:
-            return self._loss(y_hat, y)
+            return self.weighed(y_hat, y)
         except sanity.MISTAKES as error:
             sanity.explain_loss(self, y_hat, y, error)
             raise
@@ -288,6 +293,11 @@ class Learner:
                 fix="pass data=(train, valid)",
             )
         return self.loaders[split]
+
+    @property
+    def loss_function(self) -> Any:
+        """What `loss` calls: what was given as ``loss=``, or the task's; or None."""
+        return self._loss
 
     @property
     def steps_per_epoch(self) -> int:

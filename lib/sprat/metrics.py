@@ -1,119 +1,28 @@
 """Metrics: how good a model is, in words that a person uses.
 
-A metric is a function of ``(y_hat, y)`` that gives the mean over the batch, as a tensor, so that
-nothing waits for a GPU until the epoch ends. What is no mean over samples (an F1 score, say)
+A metric is a function of ``(y_hat, y)`` that gives one number as a tensor. The functions of this
+file are means over samples, so they are taken batch by batch, and nothing waits for a GPU until the
+epoch ends. Of another function nobody knows that, so it gets all outputs and targets at once, see
+`Whole`; `Mean` says of a function that it is such a mean. A number that is gathered in another way
 subclasses `Metric`.
 """
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
-from sprat.errors import TrainingError
+from sprat.measures import Mean, Metric, Whole, metric_of
 from sprat.shapes import Float, Int
 
-
-class Metric(ABC):
-    """A number gathered over all batches of an epoch.
-
-    Args:
-        name: what tables call it.
-    """
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    @abstractmethod
-    def reset(self) -> None:
-        """Forget what was gathered."""
-
-    @abstractmethod
-    def update(self, y_hat: Any, y: Any) -> None:
-        """Take one batch in. It must not wait for the device."""
-
-    @abstractmethod
-    def value(self) -> float:
-        """The number over everything gathered since `reset`."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """What was gathered, for a checkpoint in the middle of a phase that trains and measures."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027 - of nothing
-        """Go on from what `state_dict` gave."""
-
-
-_SUMMED_AT_ONCE = 64
-
-
-class Mean(Metric):
-    """The mean of a function over samples, exact for batches of any size.
-
-    Args:
-        function: ``(y_hat, y)`` to the mean over one batch, a tensor with no axes.
-        name: what tables call it; by default the function's name.
-    """
-
-    def __init__(self, function: Callable[[Any, Any], Tensor], name: str | None = None) -> None:
-        super().__init__(name or str(getattr(function, "__name__", "metric")))
-        self.function = function
-        self.reset()
-
-    def reset(self) -> None:
-        """Start from nothing."""
-        self.total: Tensor | None = None
-        self.count = 0
-        self._waiting: list[Tensor] = []  # means over batches of one size, not yet in `total`
-        self._size = 0
-
-    def update(self, y_hat: Any, y: Any) -> None:
-        """Add one batch, weighted by its size.
-
-        Raises:
-            TrainingError: the function gives no tensor without axes.
-        """
-        value = self.function(y_hat, y)
-        if not isinstance(value, Tensor) or value.ndim:
-            found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
-            raise TrainingError(
-                f"The metric {self.name} gives {found}; a tensor with no axes was expected.",
-                fix="average it: .float().mean(); without .item(), for which a GPU would wait",
-            )
-        self.add(value, len(y_hat))
-
-    def add(self, value: Tensor, count: int) -> None:
-        """Add a mean over `count` samples that was computed elsewhere."""
-        # Summing many at once costs a tenth of an addition a step, and a GPU has less to start.
-        if count != self._size or len(self._waiting) >= _SUMMED_AT_ONCE:
-            self._sum()
-            self._size = count
-        self._waiting.append(value.detach())
-        self.count += count
-
-    def value(self) -> float:
-        """The mean so far. Reading it waits for the device."""
-        self._sum()
-        return float(self.total) / self.count if self.total is not None else float("nan")
-
-    def state_dict(self) -> dict[str, Any]:
-        """The sum so far, and what is not in it yet."""
-        state = {"total": self.total, "count": self.count, "size": self._size}
-        return state | {"waiting": list(self._waiting)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.total, self.count, self._size = state["total"], state["count"], state["size"]
-        self._waiting = state["waiting"]
-
-    def _sum(self) -> None:
-        if self._waiting:
-            total = torch.stack(self._waiting).float().sum().mul_(self._size)
-            self.total = total if self.total is None else self.total.add_(total)
-            self._waiting = []
+__all__ = [
+    "Classes", "Mean", "Metric", "PartOf", "Perplexity", "TokenAccuracy", "Tokenwise", "Whole",
+    "accuracy", "error_rate", "label_accuracy", "mae", "mse",
+    "one_hot_accuracy", "pixel_accuracy", "top_k_accuracy",
+]  # fmt: skip
 
 
 class Tokenwise(Metric):
@@ -170,6 +79,8 @@ class Perplexity(Tokenwise):
         padding: the index that is left out, or None.
     """
 
+    lower_is_better = True
+
     def __init__(self, padding: int | None = None) -> None:
         super().__init__(padding, "perplexity")
 
@@ -191,6 +102,8 @@ class TokenAccuracy(Tokenwise):
     Args:
         padding: the index that is left out, or None.
     """
+
+    lower_is_better = False
 
     def __init__(self, padding: int | None = None) -> None:
         super().__init__(padding, "token_accuracy")
@@ -216,9 +129,8 @@ class PartOf(Metric):
     """
 
     def __init__(self, part: int, metric: Any, name: str) -> None:
-        super().__init__(name)
-        self.part = part
-        self.metric = metric if isinstance(metric, Metric) else Mean(metric)
+        self.part, self.metric = part, metric_of(metric)
+        super().__init__(name, lower_is_better=self.metric.lower_is_better)
 
     def reset(self) -> None:
         """Forget what was gathered."""
@@ -241,6 +153,21 @@ class PartOf(Metric):
         self.metric.load_state_dict(state)
 
 
+_Function = TypeVar("_Function", bound=Callable[..., Tensor])
+
+
+def _mean_over_samples(*, lower_is_better: bool) -> Callable[[_Function], _Function]:
+    """Write down of a function of this file what `metric_of` and monitors ask."""
+
+    def note(function: _Function) -> _Function:
+        function.averages = True  # type: ignore[attr-defined]
+        function.lower_is_better = lower_is_better  # type: ignore[attr-defined]
+        return function
+
+    return note
+
+
+@_mean_over_samples(lower_is_better=False)
 def one_hot_accuracy(
     y_hat: Float[Tensor, "batch classes"], y: Float[Tensor, "batch classes"]
 ) -> Float[Tensor, ""]:
@@ -252,6 +179,7 @@ Classes = Int[Tensor, " batch"] | Float[Tensor, "batch classes"]
 """The right class of each sample; or its shares of classes, of which the largest is meant."""
 
 
+@_mean_over_samples(lower_is_better=False)
 def accuracy(y_hat: Float[Tensor, "batch classes"], y: Classes) -> Float[Tensor, ""]:
     """The share of samples whose largest output is at the right class, 0…1."""
     return (y_hat.argmax(1) == _largest(y)).float().mean()
@@ -262,6 +190,7 @@ def _largest(y: Classes) -> Int[Tensor, " batch"]:
     return y.argmax(1) if y.ndim == 2 else y
 
 
+@_mean_over_samples(lower_is_better=False)
 def top_k_accuracy(
     y_hat: Float[Tensor, "batch classes"], y: Classes, *, k: int = 5
 ) -> Float[Tensor, ""]:
@@ -269,11 +198,13 @@ def top_k_accuracy(
     return (y_hat.topk(k, 1).indices == _largest(y)[:, None]).any(1).float().mean()
 
 
+@_mean_over_samples(lower_is_better=True)
 def error_rate(y_hat: Float[Tensor, "batch classes"], y: Classes) -> Float[Tensor, ""]:
     """One minus the accuracy, 0…1."""
     return 1 - accuracy(y_hat, y)
 
 
+@_mean_over_samples(lower_is_better=False)
 def label_accuracy(
     y_hat: Float[Tensor, "batch classes"], y: Float[Tensor, "batch classes"]
 ) -> Float[Tensor, ""]:
@@ -281,6 +212,7 @@ def label_accuracy(
     return ((y_hat > 0) == (y > 0.5)).float().mean()
 
 
+@_mean_over_samples(lower_is_better=False)
 def pixel_accuracy(
     y_hat: Float[Tensor, "batch classes height width"], y: Int[Tensor, "batch height width"]
 ) -> Float[Tensor, ""]:
@@ -288,11 +220,13 @@ def pixel_accuracy(
     return (y_hat.argmax(1) == y).float().mean()
 
 
+@_mean_over_samples(lower_is_better=True)
 def mae(y_hat: Float[Tensor, " *shape"], y: Float[Tensor, " *shape"]) -> Float[Tensor, ""]:
     """The mean absolute error, in the target's units."""
     return (y_hat - y).abs().mean()
 
 
+@_mean_over_samples(lower_is_better=True)
 def mse(y_hat: Float[Tensor, " *shape"], y: Float[Tensor, " *shape"]) -> Float[Tensor, ""]:
     """The mean squared error, in the target's units squared."""
     return (y_hat - y).square().mean()

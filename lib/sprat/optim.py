@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from sprat import weights
 from sprat.errors import TaskError
+from sprat.weights import Given
 
 if TYPE_CHECKING:
     from sprat.learner import LR, Learner
@@ -80,11 +82,12 @@ def move(learn: "Learner", optimizer: torch.optim.Optimizer) -> None:
 
 def given(
     optimizer: Callable[..., torch.optim.Optimizer] | Mapping[str, torch.optim.Optimizer],
+    model: nn.Module,
 ) -> tuple[Callable[..., torch.optim.Optimizer], dict[str, torch.optim.Optimizer]]:
     """What makes the optimiser at the first fit, and those that are there already, by name."""
-    if isinstance(optimizer, Mapping):
-        return torch.optim.AdamW, dict(optimizer)
-    return optimizer, {}
+    if isinstance(optimizer, Mapping) and optimizer:
+        return Given(optimizer, model), dict(optimizer)
+    return (torch.optim.AdamW if isinstance(optimizer, Mapping) else optimizer), {}
 
 
 def rate(optimizers: Mapping[str, torch.optim.Optimizer]) -> float:
@@ -101,7 +104,8 @@ def prepare(learn: "Learner", lr: "LR | None") -> None:
         lr: the learning rate a step; two of them are of the model's first part and of its last.
 
     Raises:
-        TaskError: no weight of the model learns, or the optimiser can't be made.
+        TaskError: no weight of the model learns, the optimiser can't be made, or weights that learn
+            are in none.
     """
     if not learn.optimizers:
         parameters = list(learn.model.parameters())
@@ -111,14 +115,8 @@ def prepare(learn: "Learner", lr: "LR | None") -> None:
                 fix="unfreeze some: learn.unfreeze(), or p.requires_grad_(True)",
             )
         # Frozen weights too: they have no gradient, so nothing moves them until they thaw.
-        try:
-            learn.optimizers["main"] = learn.make_optimizer(parameters, lr=learn.base_lr)
-        except TypeError as error:
-            raise TaskError(
-                f"The optimizer can't be made from weights and lr=: {error}.",
-                fix="pass a class, or optimizer=lambda p, lr: torch.optim.SGD(p, lr=lr, "
-                "momentum=0.9)",
-            ) from error
+        learn.optimizers["main"] = _made(learn, parameters)
+    keep_up(learn)
     keep_ratios(learn.optimizers.values())
     if lr is not None:
         low, high = lr if isinstance(lr, tuple) else (lr, lr)
@@ -126,6 +124,33 @@ def prepare(learn: "Learner", lr: "LR | None") -> None:
         for optimizer in learn.optimizers.values():
             spread_lr(optimizer, model_parts, low / high if high else 1.0)
         learn.set_lr(high)
+
+
+def keep_up(learn: "Learner") -> None:
+    """Let the optimisers have the weights that the model has by now; see `sprat.weights`.
+
+    Raises:
+        TaskError: weights that learn are in no optimiser, and the learner can't put them there.
+    """
+    lr = learn.lr
+    kept = [group for o in learn.optimizers.values() for group in o.param_groups]
+    lowest = min((group.get("lr_factor", 1.0) for group in kept), default=1.0)
+    optimizer = weights.keep_up(learn, lambda parameters: _made(learn, parameters))
+    if optimizer is not None:
+        learn.optimizers["main"] = optimizer
+        keep_ratios([optimizer])
+        spread_lr(optimizer, parts(learn.model), lowest)
+        learn.set_lr(lr)
+
+
+def _made(learn: "Learner", parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    try:
+        return learn.make_optimizer(parameters, lr=learn.base_lr)
+    except TypeError as error:
+        raise TaskError(
+            f"The optimizer can't be made from weights and lr=: {error}.",
+            fix="pass a class, or optimizer=lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9)",
+        ) from error
 
 
 def parts(model: nn.Module) -> list[list[nn.Parameter]]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from sprat import sanity
 from sprat.callbacks import Callback
 from sprat.errors import TrainingError
-from sprat.metrics import Metric
+from sprat.measures import Metric, Whole
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -23,10 +23,10 @@ class Column:
     def __init__(self) -> None:
         self.values: list[Tensor] = []  # tensors with no axes
         self.stacked: list[Tensor] = []  # many of them in one: a tensor of its own costs 0.5 KB
-        self.sizes: list[int] = []  # samples that each value is the mean of
+        self.sizes: list[Any] = []  # what each value is the mean over: samples, or a tensor's value
 
-    def add(self, value: Tensor, size: int) -> None:
-        """Take in the mean over `size` samples."""
+    def add(self, value: Tensor, size: Any) -> None:
+        """Take in the mean over `size` samples, or over as much as a tensor says."""
         self.values.append(value.detach() if value.requires_grad else value)
         self.sizes.append(size)
         if len(self.values) == _STACKED_AT_ONCE:
@@ -37,6 +37,13 @@ class Column:
         self._stack()
         return [value for part in self.stacked for value in part.tolist()]
 
+    def weights(self) -> list[float]:
+        """What each value is the mean over. Waits for the device where a tensor says it."""
+        if any(isinstance(size, Tensor) for size in self.sizes):
+            sizes = [torch.as_tensor(size).detach().cpu().double() for size in self.sizes]
+            self.sizes = torch.stack(sizes).tolist()
+        return self.sizes
+
     def _stack(self) -> None:
         if self.values:
             self.stacked.append(torch.stack(self.values).float())
@@ -45,7 +52,7 @@ class Column:
     def state_dict(self) -> dict[str, Any]:
         """The values so far, for a checkpoint."""
         self._stack()
-        return {"values": torch.cat(self.stacked), "sizes": torch.tensor(self.sizes)}
+        return {"values": torch.cat(self.stacked), "sizes": torch.tensor(self.weights())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
@@ -77,23 +84,26 @@ class Recorder(Callback):
         self.metrics = learn.metrics if self.measured and learn.phase.trains else []
         for metric in learn.metrics:
             metric.reset()
+        self.compared = False  # whether the metrics have been given anything
 
     def step_end(self, learn: "Learner") -> None:
         """Take one step in."""
         state, batch = learn.state, learn.batch
         size = len(batch) if learn.group is None else learn.group.count(learn)
+        over = learn.weighed.take()
         for name, value in state.items():
             if isinstance(value, Tensor) and not value.ndim:
                 column = self.columns.get(name)
                 if column is None:
                     column = self.columns[name] = Column()
-                column.add(value, size)
+                column.add(value, size if over is None or name != "loss" or not size else over)
         if learn.phase.trains:
             self.lrs.append(learn.lr)
         if self.measured and "y_hat" in state and batch.y is not None:
             y_hat, y = state["y_hat"], batch.y
             if learn.group is not None and learn.metrics:
                 y_hat, y = learn.group.gathered(learn, y_hat), learn.group.gathered(learn, y)
+            self.compared = True
             for metric in learn.metrics:
                 try:
                     metric.update(y_hat, y)
@@ -110,16 +120,17 @@ class Recorder(Callback):
         name = learn.phase.name
         read: dict[str, list[float]] = {}
         for key, column in self.columns.items():
-            values, sizes = column.read(), column.sizes
+            values, sizes = column.read(), column.weights()
             if learn.group is not None:
                 values, sizes = learn.group.merged(values, sizes)
             read[key] = values
-            total = sum(value * size for value, size in zip(values, sizes, strict=True))
-            self.row[f"{name}_{key}"] = total / max(1, sum(sizes))
-        if self.measured:
+            # A batch in which nothing counts has a mean that is no number.
+            pairs = [(v, s) for v, s in zip(values, sizes, strict=True) if s]
+            total = sum(value * size for value, size in pairs)
+            self.row[f"{name}_{key}"] = total / (sum(size for _, size in pairs) or 1)
+        if self.compared:
             for metric in learn.metrics:
-                if not math.isnan(value := metric.value()):
-                    self.row[metric.name] = value
+                self.row[metric.name] = _value(metric)
         if learn.phase.trains:
             losses = read.get("loss", [])
             learn.history.losses.extend(losses)
@@ -135,17 +146,31 @@ class Recorder(Callback):
         columns = {name: column.state_dict() for name, column in self.columns.items()}
         lrs = torch.tensor(self.lrs, dtype=torch.float64)
         metrics = [metric.state_dict() for metric in self.metrics]
-        return {"row": self.row, "columns": columns, "lrs": lrs, "metrics": metrics}
+        return {
+            "row": self.row, "columns": columns, "lrs": lrs, "metrics": metrics,
+            "compared": self.compared,
+        }  # fmt: skip
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.row, self.lrs, self.columns = dict(state["row"]), state["lrs"].tolist(), {}
+        self.compared = state.get("compared", True)
         # Between two epochs there are none here yet, and what they had gathered is done with.
         for metric, gathered in zip(self.metrics, state["metrics"], strict=False):
             metric.load_state_dict(gathered)
         for name, column in state["columns"].items():
             self.columns[name] = Column()
             self.columns[name].load_state_dict(column)
+
+
+def _value(metric: Metric) -> float:
+    """What a metric says; not a number is an answer too."""
+    try:
+        return metric.value()
+    except sanity.MISTAKES as error:
+        if isinstance(metric, Whole):  # only now does its function meet what it compares
+            sanity.explain_metric(metric, *metric.gathered(), error)
+        raise
 
 
 def _refuse_infinite(losses: list[float], phase: str, epoch: int) -> None:

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from sprat import files
@@ -22,7 +22,7 @@ from sprat.checkpoint import FORMAT, Checkpoint, states
 from sprat.errors import ExportError, TrainingError
 from sprat.history import History
 from sprat.phases import Phase
-from sprat.snapshot import numbered, set_random_state
+from sprat.snapshot import numbered, outline, set_random_state
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -49,11 +49,14 @@ def take_up(learn: "Learner", folder: Path, *, missing_ok: bool) -> "Resumed | N
     if learn.group is not None:
         state = learn.group.own_state(state)
     _refuse_other_weights(learn, state["model"], path)
+    _refuse_other_loaders(learn, state.get("loaders", {}), path)
     learn.model.load_state_dict(state["model"])
+    if state.get("loss") and isinstance(learn.loss_function, nn.Module):
+        learn.loss_function.load_state_dict(state["loss"])
     columns = state["history"]
     learn.history = History(columns["rows"], columns["losses"].tolist(), columns["lrs"].tolist())
     learn.moves = state["moves"]
-    learn.resumed = Resumed(path, state)
+    learn.resumed = Resumed(path, state, list(learn.model.parameters()))
     if learn.group is not None:
         learn.group.wait()  # or the first process could train, and delete what others still read
     return learn.resumed
@@ -71,6 +74,28 @@ def _refuse_other_weights(learn: "Learner", found: dict[str, Tensor], path: Path
                 f"shape {there.get(name, 'none')}, here {here.get(name, 'none')}.",
                 fix="build the learner as the one that was interrupted",
             )
+
+
+def _refuse_other_loaders(learn: "Learner", found: dict[str, Any], path: Path) -> None:
+    """An epoch of other batches has no such place in it, and draws other random numbers."""
+    here = outline(learn)
+    for split, there in found.items():
+        for what, value in there.items():
+            now = here.get(split, {}).get(what)
+            if now != value:
+                raise TrainingError(
+                    f"The training in {path} had {value} as its {what} of {split!r}; here it is "
+                    f"{now}.",
+                    fix=f"build the learner as the one that was interrupted: {_FIXES[what]}",
+                )
+
+
+_FIXES = {
+    "batch size": "with the same batch_size=",
+    "number of samples": "from the same data",
+    "number of batches": "from the same data, with the same loader",
+    "number of workers": "with a DataLoader of the same num_workers=",
+}
 
 
 def _shape(value: Any) -> tuple[int, ...]:
@@ -112,10 +137,11 @@ class Resumed:
     Args:
         path: the file that it was read from.
         state: what stands in it.
+        weights: the model's, which were taken up.
     """
 
-    def __init__(self, path: Path, state: dict[str, Any]) -> None:
-        self.path, self.state = path, state
+    def __init__(self, path: Path, state: dict[str, Any], weights: list[nn.Parameter]) -> None:
+        self.path, self.state, self.weights = path, state, weights
         self.epoch, self.phase, self.step = state["place"]
         self.epochs, self.part = state["epochs"], state["part"]
         self.active = False  # between `Learner.resume` and the fit that goes on it changes nothing
@@ -143,6 +169,13 @@ class Resumed:
                 f"The fit that is taken up has {self.epochs} epochs; this one has {learn.epochs}.",
                 fix="call the same method with the same arguments as the one that was interrupted; "
                 "it does what is left",
+            )
+        if list(map(id, learn.model.parameters())) != list(map(id, self.weights)):
+            raise TrainingError(
+                "Weights of the model were replaced after the training had been taken up, and its "
+                "optimisers know the old ones.",
+                fix="replace them before learn.resume; or start a new fit from what was taken up: "
+                "learn.resumed = None",
             )
         self._restore_optimizers(learn)
         if not self.step:  # at the seam of two epochs nothing has begun

@@ -70,6 +70,14 @@ def check_parts(phases: Any, metrics: Any, optimizer: Any) -> None:
         )
 
 
+def all_data(parts: Any) -> bool:
+    """Whether all parts are `Data`, whose targets `check_data` has seen, every one."""
+    listed = parts.values() if isinstance(parts, Mapping) else parts
+    if not isinstance(listed, (tuple, list)) and not isinstance(parts, Mapping):
+        return isinstance(parts, Data)
+    return all(isinstance(part, Data) for part in listed)
+
+
 def _wrong(given: Any, right: Callable[[Any], bool]) -> str:
     """What is wrong with a list, or nothing."""
     if given is None:

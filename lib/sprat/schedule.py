@@ -46,11 +46,12 @@ def join(parts: Sequence[tuple[float, Curve]]) -> Curve:
 
     def curve(t: float) -> float:
         start = 0.0
-        for share, part in parts:
-            if t <= start + share or part is parts[-1][1]:
-                return part(min(1.0, max(0.0, (t - start) / share)) if share else 1.0)
+        for share, part in parts[:-1]:
+            if t <= start + share:
+                return part(max(0.0, (t - start) / share) if share else 1.0)
             start += share
-        raise AssertionError("the last part always takes what is left")
+        share, part = parts[-1]  # takes what is left, also by rounding
+        return part(min(1.0, max(0.0, (t - start) / share)) if share else 1.0)
 
     return curve
 

@@ -1,6 +1,7 @@
 """The state of a learner: what has to be put back for training to go on as if nothing had been.
 
-`unchanged` keeps it for the length of a ``with``; a `Checkpoint` writes it to a file.
+`unchanged` keeps it for the length of a ``with``, `looking` as much of it as a look may change; a
+`Checkpoint` writes it to a file.
 """
 
 import copy
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from sprat.ahead import Ahead
 
@@ -83,24 +85,85 @@ def set_random_state(learn: "Learner", state: dict[str, Any]) -> None:
             known[name].set_state(place)
 
 
+def outline(learn: "Learner") -> dict[str, dict[str, Any]]:
+    """What an exact way back into the middle of a training asks of loaders, by part of the data.
+
+    Parts that are only measured are left out: nothing that is trained depends on them.
+    """
+    trained = {phase.split for phase in learn.phases if phase.trains}
+    measured = {phase.split for phase in learn.phases} - trained
+    found = {}
+    for split, given in learn.loaders.items():
+        loader = given.loader if isinstance(given, Ahead) else given
+        if split not in measured:
+            found[split] = {
+                "batch size": _int(getattr(loader, "batch_size", None)),
+                "number of samples": _count(
+                    getattr(loader, "data", getattr(loader, "dataset", None))
+                ),
+                "number of batches": len(loader),
+                "number of workers": _int(getattr(loader, "num_workers", 0)),
+            }
+    return found
+
+
+def _int(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _count(data: Any) -> int | None:
+    try:
+        return len(data)
+    except TypeError:  # a stream doesn't know
+        return None
+
+
+_PLACE = ("phase", "step", "batch", "state", "epoch", "epochs")
+
+
 @contextmanager
-def unchanged(learn: "Learner") -> Iterator[None]:
-    """Put weights, optimisers, phases, mode and random numbers back at the end of the ``with``."""
-    training, moves = learn.model.training, learn.moves
-    weights = copy.deepcopy(learn.model.state_dict())
-    optimizers = {n: copy.deepcopy(o.state_dict()) for n, o in learn.optimizers.items()}
-    scaler, place = copy.deepcopy(learn.scaler.state_dict()), random_state(learn)
-    phases = {n: copy.deepcopy(p.state_dict()) for n, p in numbered(list(learn.phases)).items()}
+def looking(learn: "Learner") -> Iterator[None]:
+    """Put mode, place in the loop and random numbers back: for what looks and changes nothing."""
+    modes = [(module, module.training) for module in learn.model.modules()]
+    place = {name: getattr(learn, name) for name in _PLACE if hasattr(learn, name)}
+    drawn = random_state(learn)
     try:
         yield
     finally:
-        learn.model.train(training)
-        learn.model.load_state_dict(weights)
-        for name, state in optimizers.items():
-            learn.optimizers[name].load_state_dict(state)
-            learn.optimizers[name].zero_grad(set_to_none=True)
-        learn.scaler.load_state_dict(scaler)
-        learn.moves = moves
-        for name, phase in numbered(list(learn.phases)).items():
-            phase.load_state_dict(phases[name], learn)
-        set_random_state(learn, place)
+        for module, training in modes:
+            module.training = training
+        for name in _PLACE:
+            if name in place:
+                setattr(learn, name, place[name])
+            elif hasattr(learn, name):
+                delattr(learn, name)  # there was no phase yet
+        set_random_state(learn, drawn)
+
+
+@contextmanager
+def unchanged(learn: "Learner") -> Iterator[None]:
+    """Put back all that training changes, too: weights, statistics, optimisers, phases."""
+    moves, networks = learn.moves, [learn.model]
+    if isinstance(learn.loss_function, nn.Module):
+        networks.append(learn.loss_function)
+    weights = [copy.deepcopy(network.state_dict()) for network in networks]
+    buffers = [(b, b.clone()) for network in networks for b in network.buffers()]
+    optimizers = {n: copy.deepcopy(o.state_dict()) for n, o in learn.optimizers.items()}
+    scaler = copy.deepcopy(learn.scaler.state_dict())
+    phases = {n: copy.deepcopy(p.state_dict()) for n, p in numbered(list(learn.phases)).items()}
+    with looking(learn):
+        try:
+            yield
+        finally:
+            for buffer, kept in buffers:  # some are in no state_dict
+                if buffer.shape == kept.shape:
+                    buffer.data.copy_(kept)
+            for network, kept_weights in zip(networks, weights, strict=True):
+                network.load_state_dict(kept_weights)
+            for name, state in optimizers.items():
+                learn.optimizers[name].load_state_dict(state)
+                learn.optimizers[name].zero_grad(set_to_none=True)
+            learn.scaler.load_state_dict(scaler)
+            learn.moves = moves
+            for name, phase in numbered(list(learn.phases)).items():
+                phase.load_state_dict(phases[name], learn)

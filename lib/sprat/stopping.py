@@ -4,21 +4,23 @@ import math
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sprat.callbacks import Callback, Cancel
-from sprat.errors import TrainingError
+from sprat.errors import CallbackError, TrainingError
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
 
-_SMALL_IS_GOOD = ("loss", "error", "rate", "mae", "mse", "rmse", "perplexity", "distance")
+_LOSSES = ("train_loss", "valid_loss")  # the columns of the phases that a learner has by default
 
 
 class Monitor:
     """One column of the history, and which way it should go.
 
+    A metric says so itself; the loss of a phase, ``<phase>_loss``, should fall. Of anything else
+    nobody knows it, least of all from its name, so say it: ``better="lower"``.
+
     Args:
         name: the column, ``"valid_loss"`` or a metric.
-        better: ``"lower"`` or ``"higher"``; by default lower where the name ends with loss, error,
-            rate, mae, mse, rmse, perplexity or distance, and else higher.
+        better: ``"lower"`` or ``"higher"``; by default what the metric says.
 
     Raises:
         TrainingError: `better` is neither.
@@ -27,8 +29,29 @@ class Monitor:
     def __init__(self, name: str, better: str | None = None) -> None:
         if better not in (None, "lower", "higher"):
             raise TrainingError(f"better is {better!r}.", fix='use "lower" or "higher"')
-        small = name.endswith(_SMALL_IS_GOOD) if better is None else better == "lower"
-        self.name, self.sign = name, -1.0 if small else 1.0
+        self.name, self.better = name, better
+        # Of a loss it is known at once, of a metric from the learner that is watched.
+        self._found = "lower" if name in _LOSSES else None
+
+    def watch(self, learn: "Learner") -> None:
+        """Settle which way the number should go, before the time of a fit is spent.
+
+        Raises:
+            CallbackError: neither the caller nor a metric says it.
+        """
+        self._found = self.better or _direction(learn, self.name)
+
+    @property
+    def sign(self) -> float:
+        """What makes a larger value the better one: 1, or −1 where lower is better.
+
+        Raises:
+            CallbackError: nobody has said it, and no learner is watched that could know.
+        """
+        known = self.better or self._found
+        if known is None:
+            raise _nobody_says(self.name, "")
+        return 1.0 if known == "higher" else -1.0
 
     def score(self, learn: "Learner") -> float:
         """The newest value, larger for better; −∞ where it is not a number.
@@ -37,7 +60,10 @@ class Monitor:
 
         Raises:
             TrainingError: no phase or metric gives this number.
+            CallbackError: nobody says which way it should go.
         """
+        if (self.better or self._found) is None:
+            self.watch(learn)
         row = learn.history.rows[-1]
         if self.name not in row:
             if any(self.name in earlier for earlier in learn.history.rows):
@@ -46,8 +72,34 @@ class Monitor:
                 f"The history has no {self.name!r}, only {', '.join(row)}.",
                 fix="name one of these; valid_… needs validation data",
             )
-        value = self.sign * row[self.name]
+        return self.of(row)
+
+    def of(self, row: dict[str, float]) -> float:
+        """The value in one row of the history, as `score` gives it."""
+        value = self.sign * row.get(self.name, math.nan)
         return -math.inf if math.isnan(value) else value
+
+
+def _direction(learn: "Learner", name: str) -> str:
+    """Which way a column should go, as the metric of that name says, or as it is a loss."""
+    metric = next((m for m in learn.metrics if m.name == name), None)
+    if metric is not None:
+        if metric.lower_is_better is None:
+            raise _nobody_says(name, ", not even the metric itself")
+        return "lower" if metric.lower_is_better else "higher"
+    losses = [f"{phase.name}_loss" for phase in learn.phases]
+    if name in (*losses, *_LOSSES):
+        return "lower"
+    known = ", ".join(dict.fromkeys([*losses, *(m.name for m in learn.metrics)]))
+    raise _nobody_says(name, f": it is no loss and no metric of this learner ({known})")
+
+
+def _nobody_says(name: str, why: str) -> CallbackError:
+    return CallbackError(
+        f"Nobody says whether a lower or a higher {name!r} is the better one{why}.",
+        fix='pass better="lower" or better="higher" to EarlyStopping or Checkpoint; or say it to '
+        "the metric, before it is given to the learner: metric.lower_is_better = True, or False",
+    )
 
 
 class EarlyStopping(Callback):
@@ -59,7 +111,7 @@ class EarlyStopping(Callback):
         monitor: the column of the history to watch.
         patience: how many epochs in a row may bring nothing better.
         min_delta: how much better counts, in the number's own units.
-        better: ``"lower"`` or ``"higher"``; by default as the name says, see `Monitor`.
+        better: ``"lower"`` or ``"higher"``; by default as the metric says, see `Monitor`.
 
     Raises:
         TrainingError: `patience` is below 1, or `better` is neither.
@@ -81,7 +133,12 @@ class EarlyStopping(Callback):
         self.best, self.waited = -math.inf, 0
 
     def fit_begin(self, learn: "Learner") -> None:
-        """Start afresh."""
+        """Start afresh.
+
+        Raises:
+            CallbackError: nobody says whether lower is better.
+        """
+        self.monitor.watch(learn)
         self.best, self.waited = -math.inf, 0
 
     def epoch_begin(self, learn: "Learner") -> None:

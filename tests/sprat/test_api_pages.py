@@ -37,7 +37,7 @@ SHARED = {
         "what columns of any kind have in common, for Data, Loader and the blocks",
     ),
     "sprat.optim": (
-        "descend given keep_ratios make_room move prepare rate set_lr spread_lr",
+        "keep_up descend given keep_ratios make_room move prepare rate set_lr spread_lr",
         "what a learner does with its optimisers in a step and before a fit",
     ),
     "sprat.models.bodies": (

@@ -73,9 +73,67 @@ def test_suggestions_on_a_curve_whose_answer_is_known() -> None:
     assert found.lrs[0] < found.valley < lowest
 
 
-def test_a_loss_that_only_rises_gives_the_first_rates() -> None:
-    found = curve(lambda e: 10**e)
-    assert found.steepest == found.valley == found.lrs[0]
+@pytest.mark.parametrize("shape", [lambda e: 10**e, lambda e: 1.0, lambda e: 1 - 1e-5 * e])
+def test_where_nothing_falls_nothing_is_suggested(shape: "object") -> None:
+    found = curve(shape)
+    assert not found.falls
+    assert "There is no suggestion" in repr(found)
+    for name in ("minimum", "steepest", "valley"):
+        with pytest.raises(TrainingError, match="There is no suggestion") as caught:
+            getattr(found, name)
+        assert "found.plot()" in caught.value.fix
+    assert "no suggestion" in found.plot().get_title()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_trained_model_gets_no_suggestion(seed: int) -> None:
+    learn = separable(seed)
+    found = learn.lr_find()
+    assert found.falls
+    assert 1e-4 < found.minimum <= 1
+    learn.fit(20, lr=1e-2)
+    assert not learn.lr_find().falls
+    learn.fit(1, lr=1e-4)  # the fix
+
+
+def separable(seed: int) -> sp.Learner:
+    g = torch.Generator().manual_seed(seed)
+    y = torch.arange(300) % 3
+    x = torch.randn(300, 4, generator=g) + torch.nn.functional.one_hot(y, 4) * 2.0
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 16), torch.nn.ReLU(), torch.nn.Linear(16, 3))
+    task = sp.Task(sp.Continuous(4), sp.Label(["a", "b", "c"]))
+    return sp.Learner(
+        task, (sp.Data(x, y),), model=model, batch_size=16, generator=g, device="cpu",
+        progress=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", [10, 15, 20, 40])
+def test_few_steps_give_a_careful_rate_or_none(steps: int) -> None:
+    found = separable(1).lr_find(steps=steps)
+    if found.falls:
+        assert found.steepest <= 1
+        assert found.valley <= 1
+    else:
+        assert "There is no suggestion" in repr(found)
+
+
+def test_the_place_in_the_loop_and_every_buffer_come_back(learn: sp.Learner) -> None:
+    learn.model.register_buffer("own", torch.zeros(1), persistent=False)
+    learn.model.train()
+    frozen = next(iter(learn.model.children())).eval()
+
+    def counts(module: torch.nn.Module, given: object) -> None:
+        module.own += 1
+
+    learn.model.register_forward_pre_hook(counts)
+    learn.lr_find(steps=20)
+    assert float(learn.model.own) == 0
+    assert not hasattr(learn, "phase")
+    assert learn.state == {}
+    assert learn.model.training
+    assert not frozen.training
 
 
 @pytest.mark.parametrize(
@@ -104,7 +162,7 @@ def test_without_a_phase_that_trains(learn: sp.Learner) -> None:
 
 
 def test_the_plot_marks_the_suggestions(learn: sp.Learner) -> None:
-    ax = learn.lr_find(steps=40).plot()
+    ax = learn.lr_find().plot()
     assert {text.get_text().split()[0] for text in ax.get_legend().get_texts()} == {
         "steepest", "valley", "minimum",
     }  # fmt: skip
@@ -124,7 +182,7 @@ def test_reproducible(pictures: sp.Data, task: sp.Task) -> None:
             batch_size=16,
             device="cpu",
         )
-        learn.fit_one_cycle(2, lr=learn.lr_find(steps=20).steepest)
+        learn.fit_one_cycle(2, lr=learn.lr_find().steepest)
         return learn.history.losses, learn.predict(pictures.x[:5])
 
     assert train(1) == train(1)

@@ -70,3 +70,12 @@ def test_shares_that_do_not_sum_to_one() -> None:
 def test_cosine_is_half_way_in_the_middle() -> None:
     assert schedule.cosine(0.0, 2.0)(0.5) == pytest.approx(1.0)
     assert schedule.cosine(1.0, 0.0)(0.25) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
+
+
+def test_a_curve_may_stand_in_several_places() -> None:
+    up, hold = schedule.linear(0.0, 1.0), schedule.constant(0.1)
+    saw = schedule.join([(0.5, up), (0.5, up)])
+    assert [saw(t) for t in (0, 0.25, 0.5, 0.75, 1)] == [0.0, 0.5, 1.0, 0.5, 1.0]
+    three = schedule.join([(0.3, hold), (0.4, schedule.linear(0.1, 1.0)), (0.3, hold)])
+    assert three(0.5) == pytest.approx(0.55)
+    assert three(1.0) == 0.1

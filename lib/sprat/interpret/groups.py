@@ -19,7 +19,7 @@ from sprat.errors import DataError, TaskError
 from sprat.interpret.columns import column_of
 from sprat.interpret.passes import data_of, need_targets, outputs_of
 from sprat.interpret.plots import BLUE, RUST, axes
-from sprat.metrics import Mean, Metric
+from sprat.measures import Metric, metric_of
 from sprat.tables import Table
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def group_metrics(
     """
     samples = data_of(learn, data)
     need_targets(samples, "A metric")
-    chosen = [m if isinstance(m, Metric) else Mean(m) for m in (metrics or learn.metrics)]
+    chosen = [metric_of(metric) for metric in (metrics or learn.metrics)]
     if not chosen:
         raise TaskError(
             "There is no metric to group.",

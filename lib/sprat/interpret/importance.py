@@ -17,7 +17,7 @@ from sprat.errors import DataError, TaskError
 from sprat.interpret.columns import columns_of, permuted, place_of
 from sprat.interpret.passes import data_of, need_targets, outputs_of
 from sprat.interpret.plots import BLUE, axes
-from sprat.metrics import Mean, Metric
+from sprat.measures import Metric, metric_of
 from sprat.shapes import Float
 from sprat.tables import Table
 
@@ -127,7 +127,7 @@ def permutation_importance(
     chosen = metric if metric is not None else next(iter(learn.metrics), None)
     if chosen is None:
         raise TaskError("There is no metric.", fix="pass metric=sprat.metrics.accuracy")
-    measure = chosen if isinstance(chosen, Metric) else Mean(chosen)
+    measure = metric_of(chosen)
     names = tuple(columns) if columns is not None else tuple(columns_of(block))
     places = [place_of(block, name) for name in names]
     baseline = _value(measure, *outputs_of(learn, samples))

@@ -55,6 +55,7 @@ class MeanTeacherPhase(TrainPhase):
         self.weight, self.rising_steps, self.generator = weight, rising_steps, generator
         self.split, self.labelled = unlabelled, Stream(labelled)
         self.teacher: nn.Module | None = None
+        self._of: list[nn.Parameter] = []  # the weights that it follows
         self.steps = 0
 
     def step(self, learn: "Learner", batch: Batch) -> "State":
@@ -83,8 +84,11 @@ class MeanTeacherPhase(TrainPhase):
         return learn.update(loss=learn.loss(y_hat, batch.y), y_hat=y_hat)
 
     def _teacher(self, learn: "Learner") -> nn.Module:
+        weights = list(learn.model.parameters())
+        if self.teacher is not None and list(map(id, weights)) != list(map(id, self._of)):
+            self.teacher, self.steps = None, 0  # another model, or a new part of it
         if self.teacher is None:
-            self.teacher = copy.deepcopy(learn.model).requires_grad_(False)
+            self.teacher, self._of = copy.deepcopy(learn.model).requires_grad_(False), weights
         return self.teacher
 
     @torch.no_grad()
