@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from chapterhouse.errors import NotebookError
+from chapterhouse.parsed import parse as parse_python
 
 # nbformat imports jsonschema, which, where it finds this package, compiles a grammar of URIs for
 # 1.5 s. A notebook has no use for it.
@@ -155,11 +156,12 @@ def parameters(notebook: NotebookNode, *, name: str) -> dict[str, Any]:
     cell = parameters_cell(notebook, name=name)
     values: dict[str, Any] = {}
     try:
-        statements = ast.parse(cell.source).body
+        statements = parse_python(cell.source).body
     except SyntaxError as error:
+        where = f"line {error.lineno} of the" if error.lineno else "the"
         raise NotebookError(
-            f"{name}: line {error.lineno} of the parameters cell is not Python: {error.msg}.",
-            fix="mend that line",
+            f"{name}: {where} parameters cell is not Python: {error.msg}.",
+            fix="mend that line" if error.lineno else "write the cell anew",
         ) from None
     for statement in statements:
         try:

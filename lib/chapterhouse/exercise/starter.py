@@ -18,6 +18,7 @@ import ast
 import re
 
 from chapterhouse.errors import ExerciseError
+from chapterhouse.parsed import parse
 
 _BEGIN = re.compile(r"^(\s*)# BEGIN SOLUTION\s*$")
 _END = re.compile(r"^\s*# END SOLUTION\s*$")
@@ -54,11 +55,11 @@ def make(solution: str, *, name: str) -> str:
         raise _fault(name, 1, "has no solution region")
     text = "\n".join(lines).strip("\n") + "\n"
     try:
-        ast.parse(text)
+        parse(text)
     except SyntaxError as error:
+        where = f" in its line {error.lineno}" if error.lineno else ""
         raise ExerciseError(
-            f"{name}: the starter made from it is not valid Python: {error.msg} in its line "
-            f"{error.lineno}.",
+            f"{name}: the starter made from it is not valid Python: {error.msg}{where}.",
             fix="move BEGIN SOLUTION and END SOLUTION so that whole statements stand between them",
         ) from None
     return text

@@ -13,6 +13,7 @@ from typing import Any
 
 from chapterhouse.exercise.compare import same
 from chapterhouse.grade.protocol import Call, Failure, Job, Outcome, Result, Status
+from chapterhouse.parsed import parse
 
 
 class FakeSandbox:
@@ -37,7 +38,7 @@ class FakeSandbox:
         namespace: dict[str, Any] = {"__name__": "__main__"}
         began = time.perf_counter()
         try:
-            exec(compile(job.source, "<submission>", "exec"), namespace)
+            exec(compile(parse(job.source), "<submission>", "exec"), namespace)
         except Exception as error:
             return Outcome(Status.COMPILE, failure=_failure(error), level=self.level)
         results = tuple(_call(namespace, call) for call in job.calls)

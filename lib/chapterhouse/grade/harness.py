@@ -97,8 +97,16 @@ def load(source: str, imports: list[str]) -> dict[str, Any]:
     namespace = module.__dict__
     namespace["__builtins__"] = dict(vars(builtins), __import__=_guarded_import(imports))
     _seed(0)
-    exec(compile(source, FILENAME, "exec", dont_inherit=True), namespace)
+    exec(_compiled(source), namespace)
     return namespace
+
+
+def _compiled(source: str) -> types.CodeType:
+    """A submission's code. A text that is no Python is a SyntaxError in every version of it."""
+    try:
+        return compile(source, FILENAME, "exec", dont_inherit=True)
+    except ValueError as error:  # a NUL, before Python 3.11.4
+        raise SyntaxError(str(error)) from None
 
 
 def _guarded_import(imports: list[str]) -> Callable[..., Any]:

@@ -14,7 +14,6 @@ import io
 import math
 import re
 import tokenize
-import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -22,6 +21,7 @@ from nbformat import NotebookNode
 
 from chapterhouse import myst
 from chapterhouse import notebook as nb
+from chapterhouse.parsed import parse
 from chapterhouse.site import recorded
 from chapterhouse.site.executed import CLAIM, RECORD, Executed
 
@@ -137,12 +137,10 @@ def _written(notebook: NotebookNode) -> Iterator[float]:
 
 def _literals(source: str) -> Iterable[float]:
     """The numbers of one cell, also of one that is no plain Python, and those inside its texts."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            nodes = list(ast.walk(ast.parse(source)))
-        except SyntaxError:
-            return [float(token) for token in _number_tokens(source)]
+    try:
+        nodes = list(ast.walk(parse(source)))
+    except SyntaxError:
+        return [float(token) for token in _number_tokens(source)]
     found = []
     for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -157,7 +155,7 @@ def _number_tokens(source: str) -> Iterator[str]:
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
             if token.type == tokenize.NUMBER and re.fullmatch(r"[\d.]*\d[\d.]*", token.string):
                 yield token.string
-    except (tokenize.TokenError, IndentationError):
+    except (tokenize.TokenError, SyntaxError, ValueError):
         return
 
 

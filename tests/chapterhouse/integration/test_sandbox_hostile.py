@@ -121,6 +121,10 @@ def test_attack_fails(place: Pool, path: Path, tmp_path: Path, listener: socket.
     expected = {Status(path.stem.split("_")[0])}
     if place.level == "medium":
         expected = {MEDIUM_STATUS.get(path.stem, *expected)}
+    if path.stem == "killed_deep_recursion" and sys.version_info >= (3, 12):
+        # The stack has a limit of its own there, which no submission can move.
+        expected |= {Status.OK}
+        assert {r.failure.type for r in outcome.results if r.failure} <= {"RecursionError"}
     if path.stem == "time_thread_bomb":
         # At the strong level the clock ends it or its memory, whichever it meets first: each thread
         # takes address space too. At the medium one, where no control group refuses the threads,
@@ -237,7 +241,11 @@ def _wait_for(condition: Callable[[], object], seconds: float = 20.0) -> bool:
 
 
 def test_a_server_that_is_killed_takes_its_jobs_along(place: Pool) -> None:
-    pool = Pool(place.level, warm=())
+    with Pool(place.level, warm=()) as pool:
+        _server_is_killed(pool)
+
+
+def _server_is_killed(pool: Pool) -> None:
     server = pool._server
     assert server is not None
     job = Job(ENDLESS, (Call("answer"),), Limits(wall_s=60, cpu_s=60))
@@ -249,15 +257,17 @@ def test_a_server_that_is_killed_takes_its_jobs_along(place: Pool) -> None:
     thread.join(20)
     assert [outcome.status for outcome in outcomes] == [Status.BROKEN]
     assert _wait_for(lambda: not _processes(pool))
-    # The pool mends itself: the next job finds a new server.
-    assert pool.run(Job(HONEST, (Call("answer", (1.0,)),))).status is Status.OK
-    pool.close()
+    # The pool mends itself: the next job finds a new server. Nothing is warm in this one, and a
+    # torch for CUDA maps more than a job may have.
+    assert pool.run(Job("def answer(x): return x", (Call("answer", (1.0,)),))).status is Status.OK
 
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT], ids=lambda s: s.name)
 def test_a_grader_that_ends_leaves_nothing(place: Pool, ending: signal.Signals) -> None:
     script = (
-        "import sys\n"
+        "import signal, sys\n"
+        # A shell's background jobs, and so the tests in one, ignore SIGINT until somebody asks.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"sys.path.insert(0, {str(Path(chapterhouse.__file__).parents[1])!r})\n"
         "from chapterhouse.grade.pool import Pool\n"
         "from chapterhouse.grade.protocol import *\n"

@@ -10,8 +10,9 @@ assigned to it last, here or in a cell above.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterable, Iterator
+
+from chapterhouse.parsed import parse
 
 _LIMITS = {"above", "below", "near", "exactly"}
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
@@ -33,9 +34,7 @@ def bare(cells: Iterable[str]) -> list[str]:
     found = []
     for source in cells:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # an odd escape in a cell is the author's business
-                tree = ast.parse(source)
+            tree = parse(source)
         except SyntaxError:  # a cell with magic commands
             continue
         for node in _in_order(tree):

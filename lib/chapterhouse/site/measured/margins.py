@@ -11,11 +11,11 @@ from __future__ import annotations
 import ast
 import math
 import operator
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chapterhouse.parsed import parse
 from chapterhouse.site.measured import drawing
 
 _FLIPPED = {ast.Lt: ast.Gt, ast.LtE: ast.GtE, ast.Gt: ast.Lt, ast.GtE: ast.LtE}
@@ -91,9 +91,7 @@ def limits(source: str) -> dict[str, tuple[Limit, ...]]:
 def _claims(source: str) -> Iterator[ast.Call]:
     """Every call of something named ``claim`` with a text and a condition, its texts put in."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an odd escape in a cell is the author's business
-            tree = ast.parse(source)
+        tree = parse(source)
     except SyntaxError:  # a cell with magic commands
         return
     texts = _texts(tree)
