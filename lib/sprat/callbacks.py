@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from sprat.errors import CallbackError, TrainingError
+from sprat.events import EVENTS, as_list, refuse_other_kinds, refuse_silent
+from sprat.spelled import spelled
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
 
-EVENTS = (
-    "fit_begin", "epoch_begin", "phase_begin", "step_begin", "backward_end",
-    "step_end", "phase_end", "epoch_end", "fit_end",
-)  # fmt: skip
+__all__ = ["EVENTS", "Callback", "Cancel", "GradientClip", "Schedule"]
+
 CANCELLED = ("step", "phase", "epoch", "fit")
 
 
@@ -63,6 +63,9 @@ class Callback:
     reads: ClassVar[frozenset[str] | set[str]] = frozenset()
     writes: ClassVar[frozenset[str] | set[str]] = frozenset()
     after: ClassVar[tuple[type, ...]] = ()
+
+    def __repr__(self) -> str:
+        return spelled(self)
 
     def fit_begin(self, learn: "Learner") -> None:
         """Before the first epoch; data, model and optimiser are ready."""
@@ -109,12 +112,7 @@ def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
         CallbackError: two write the same thing, two wait for each other, or one is no callback.
     """
     given = list(callbacks)
-    for callback in given:
-        if not isinstance(callback, Callback):
-            raise CallbackError(
-                f"{callback!r} was given as a callback.",
-                fix="pass objects of subclasses of sprat.Callback: callbacks=[GradientClip(1)]",
-            )
+    refuse_other_kinds(given, Callback)
     before: dict[int, set[int]] = {i: set() for i in range(len(given))}
     for (i, a), (j, b) in combinations(enumerate(given), 2):
         a_first, b_first = _must_precede(a, b), _must_precede(b, a)
@@ -145,6 +143,19 @@ def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
             )
         ordered.append(ready[0])
     return [given[i] for i in ordered]
+
+
+def ready(callbacks: Any) -> list[Callback]:
+    """What was given as ``callbacks=``, as a list, each of which some event will call.
+
+    Raises:
+        CallbackError: it is no list, one is no callback or would be silent, or two contradict each
+            other.
+    """
+    given: list[Callback] = as_list(callbacks)
+    in_order(given)
+    refuse_silent(given, Callback)
+    return given
 
 
 def _must_precede(a: Callback, b: Callback) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sprat import optim
-from sprat.callbacks import Callback, Schedule
+from sprat.callbacks import Callback, Schedule, ready
 from sprat.errors import TrainingError
 from sprat.history import History
 from sprat.sanity import check_plan
@@ -94,7 +94,7 @@ def fine_tune(
     check_plan(freeze_epochs, None)
     if not spread >= 1:
         raise TrainingError(f"spread is {spread}; 1 or more was expected.", fix="give 100")
-    highest = _highest(learn, lr)
+    highest, callbacks = _highest(learn, lr), ready(callbacks)
     try:
         if freeze_epochs:
             freeze(learn)
@@ -165,7 +165,7 @@ def _fit(
     curve: Curve,
     callbacks: Sequence[Callback],
 ) -> History:
-    return learn.fit(epochs, lr=lr, callbacks=[Schedule(curve), *callbacks])
+    return learn.fit(epochs, lr=lr, callbacks=[Schedule(curve), *ready(callbacks)])
 
 
 def _highest(learn: "Learner", lr: "LR | None") -> float:

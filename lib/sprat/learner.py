@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sprat import dry_run, fitting, inference, lr_find, optim, sanity
-from sprat.callbacks import Callback, Cancel, ending, in_order, listeners, span
+from sprat.callbacks import Callback, Cancel, ending, in_order, listeners, ready, span
 from sprat.data import Batch, Encoded
 from sprat.device import choose_precision, meet, place
 from sprat.errors import DataError, TaskError
@@ -116,7 +116,7 @@ class Learner:
         self.phases: tuple[Phase, ...] = tuple(phases) if phases is not None else default
         self.make_optimizer, self.optimizers = optim.given(optimizer)
         self.base_lr = optim.rate(self.optimizers) if lr is None else lr
-        self.callbacks = list(callbacks)
+        self.callbacks = ready(callbacks)
         self.progress = progress and (self.group is None or self.group.first)
         self.history = History()
         self.epoch, self.epochs, self.step = 0, 0, 0
@@ -132,7 +132,7 @@ class Learner:
         sanity.check_data(self)
 
     def fit(
-        self, epochs: int, *, lr: LR | None = None, callbacks: Sequence[Callback] = ()
+        self, epochs: int, lr: LR | None = None, *, callbacks: Sequence[Callback] = ()
     ) -> History:
         """Go through all phases `epochs` times, at one learning rate.
 
@@ -151,9 +151,10 @@ class Learner:
                 loss is no longer finite.
         """
         sanity.check_plan(epochs, lr := self.base_lr if lr is None else lr)
+        given = ready(callbacks)
         self.prepare(lr)
         sanity.check_first_step(self)
-        chosen = [*self.callbacks, *callbacks, Recorder(), *([Progress()] if self.progress else [])]
+        chosen = [*self.callbacks, *given, Recorder(), *([Progress()] if self.progress else [])]
         with self.listening(chosen), ending("fit"):
             self.epochs = epochs
             self.emit("fit_begin")

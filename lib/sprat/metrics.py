@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sprat.errors import TrainingError
 from sprat.shapes import Float, Int
+from sprat.spelled import spelled
 
 
 class Metric(ABC):
@@ -26,6 +27,9 @@ class Metric(ABC):
 
     def __init__(self, name: str) -> None:
         self.name = name
+
+    def __repr__(self) -> str:
+        return spelled(self)
 
     @abstractmethod
     def reset(self) -> None:

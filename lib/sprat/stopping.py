@@ -30,6 +30,9 @@ class Monitor:
         small = name.endswith(_SMALL_IS_GOOD) if better is None else better == "lower"
         self.name, self.sign = name, -1.0 if small else 1.0
 
+    def __repr__(self) -> str:
+        return repr(self.name)
+
     def score(self, learn: "Learner") -> float:
         """The newest value, larger for better; −∞ where it is not a number.
 
@@ -61,6 +64,10 @@ class EarlyStopping(Callback):
         min_delta: how much better counts, in the number's own units.
         better: ``"lower"`` or ``"higher"``; by default as the name says, see `Monitor`.
 
+    Attributes:
+        ended: why it ended the newest fit, in a sentence, which is also shown below the table of
+            epochs; empty where it did not.
+
     Raises:
         TrainingError: `patience` is below 1, or `better` is neither.
     """
@@ -79,15 +86,16 @@ class EarlyStopping(Callback):
             raise TrainingError(f"patience is {patience}.", fix="give 1 or more epochs")
         self.monitor, self.patience, self.min_delta = Monitor(monitor, better), patience, min_delta
         self.best, self.waited = -math.inf, 0
+        self.ended = ""
 
     def fit_begin(self, learn: "Learner") -> None:
         """Start afresh."""
-        self.best, self.waited = -math.inf, 0
+        self.best, self.waited, self.ended = -math.inf, 0, ""
 
     def epoch_begin(self, learn: "Learner") -> None:
         """End a fit that was taken up after it had been ended here."""
         if self.waited >= self.patience:
-            raise Cancel("fit")
+            self._end()
 
     def epoch_end(self, learn: "Learner") -> None:
         """Compare, and cancel the fit where patience is at its end."""
@@ -97,7 +105,23 @@ class EarlyStopping(Callback):
             return
         self.waited += 1
         if self.waited >= self.patience:
-            raise Cancel("fit")
+            self._end()
+
+    def fit_end(self, learn: "Learner") -> None:
+        """Say why it ended, where it did and training is shown."""
+        if self.ended and learn.progress:
+            from sprat.progress import canvas
+
+            canvas().finish(self.ended)
+
+    def _end(self) -> None:
+        name, best = self.monitor.name, self.monitor.sign * self.best
+        for_long = f"for {self.waited} epoch{'s' * (self.waited > 1)}"
+        self.ended = (
+            f"EarlyStopping ended the fit: {name} has not become better {for_long}"
+            + (f" (the best was {best:.4g})." if math.isfinite(best) else "; it was no number.")
+        )  # fmt: skip
+        raise Cancel("fit")
 
     def state_dict(self) -> dict[str, Any]:
         """The best so far and how long ago it was."""

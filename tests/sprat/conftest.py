@@ -6,13 +6,14 @@ The hook has to be in place before anything of sprat is imported, so it is set a
 import io
 import sys
 import types
+from collections.abc import Iterator
 from typing import IO, TextIO
 
 import hypothesis
 import pytest
 import torch
 from beartype import BeartypeConf, FrozenDict, beartype
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 _configuration = BeartypeConf(
     is_pep484_tower=True,  # where a float is asked for an int will do, as PEP 484 has it
@@ -37,6 +38,14 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No progress bar, and the same random numbers for every test in any order."""
     monkeypatch.setenv("SPRAT_PROGRESS", "off")
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def untyped() -> Iterator[None]:
+    """Without the check of signatures, as a user has it: here wrong types reach our own checks."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from sprat.data import Batch
+from sprat.spelled import spelled
 
 if TYPE_CHECKING:
     from sprat.learner import Learner, State
@@ -41,6 +42,9 @@ class Phase(ABC):
     split = "train"
     trains = False
     measures = False
+
+    def __repr__(self) -> str:
+        return spelled(self)
 
     @abstractmethod
     def step(self, learn: "Learner", batch: Batch) -> "State":
