@@ -7,9 +7,10 @@ for each other; both are errors before training starts, and the message names th
 declaring access and deriving the order is FluxTraining.jl's
 (https://github.com/FluxML/FluxTraining.jl).
 
-Names of state in use here: ``batch``, ``loss``, ``y_hat`` (what a step leaves), ``grads``,
-``lr``, ``weights``, ``metrics``, ``history``, ``display``. Your own phases and callbacks may
-add any other.
+Names of state in use here: ``batch``, ``loaders``, ``loss``, ``y_hat`` (what a step leaves),
+``grads``, ``descent`` (how the weights move), ``lr``, ``weights``, ``average``, ``metrics``,
+``history``, ``display``. Your own phases and callbacks may add any other. Whether somebody writes
+more than it says is checked on request; see ``access.py``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ import torch
 
 from sprat.errors import CallbackError, TrainingError
 from sprat.events import EVENTS, as_list, refuse_other_kinds, refuse_silent
+from sprat.given import curve_error
+from sprat.kinds import is_number
 from sprat.spelled import spelled
 
 if TYPE_CHECKING:
@@ -212,11 +215,16 @@ class Schedule(Callback):
 
     Args:
         lr: the share of the fit that is done, 0…1, to the learning rate; see `sprat.schedule`.
+
+    Raises:
+        TrainingError: it is no such function.
     """
 
     writes: ClassVar = {"lr"}
 
     def __init__(self, lr: Callable[[float], float]) -> None:
+        if not callable(lr) or isinstance(lr, type):
+            raise curve_error(lr)
         self.lr = lr
 
     def fit_begin(self, learn: "Learner") -> None:
@@ -227,7 +235,10 @@ class Schedule(Callback):
     def step_begin(self, learn: "Learner") -> None:
         """Set it, on every optimiser of the learner; groups keep their ratio."""
         if learn.phase.trains:
-            learn.set_lr(self.lr(min(1.0, self.done / self.total)))
+            try:
+                learn.set_lr(self.lr(min(1.0, self.done / self.total)))
+            except (TypeError, ZeroDivisionError) as error:
+                raise curve_error(self.lr, error) from error
             self.done += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -253,8 +264,10 @@ class GradientClip(Callback):
     writes: ClassVar = {"grads"}
 
     def __init__(self, max_norm: float) -> None:
-        if not max_norm > 0:
-            raise TrainingError(f"max_norm is {max_norm}.", fix="give a number above 0, such as 1")
+        if not is_number(max_norm) or not max_norm > 0:
+            raise TrainingError(
+                f"max_norm is {max_norm!r}.", fix="give a number above 0, such as 1"
+            )
         self.max_norm = max_norm
 
     def backward_end(self, learn: "Learner") -> None:

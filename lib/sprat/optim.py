@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from sprat.errors import TaskError
+from sprat.given import check_optimizer_made
 
 if TYPE_CHECKING:
     from sprat.learner import LR, Learner
@@ -112,13 +113,15 @@ def prepare(learn: "Learner", lr: "LR | None") -> None:
             )
         # Frozen weights too: they have no gradient, so nothing moves them until they thaw.
         try:
-            learn.optimizers["main"] = learn.make_optimizer(parameters, lr=learn.base_lr)
+            made = learn.make_optimizer(parameters, lr=learn.base_lr)
         except TypeError as error:
             raise TaskError(
                 f"The optimizer can't be made from weights and lr=: {error}.",
                 fix="pass a class, or optimizer=lambda p, lr: torch.optim.SGD(p, lr=lr, "
                 "momentum=0.9)",
             ) from error
+        check_optimizer_made(made)
+        learn.optimizers["main"] = made
     keep_ratios(learn.optimizers.values())
     if lr is not None:
         low, high = lr if isinstance(lr, tuple) else (lr, lr)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sprat.callbacks import Callback, Cancel
 from sprat.errors import TrainingError
+from sprat.kinds import is_whole
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -82,8 +83,15 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         better: str | None = None,
     ) -> None:
-        if patience < 1:
-            raise TrainingError(f"patience is {patience}.", fix="give 1 or more epochs")
+        if not is_whole(patience) or patience < 1:
+            raise TrainingError(f"patience is {patience!r}.", fix="give 1 or more epochs")
+        if not isinstance(monitor, str):
+            raise TrainingError(
+                f"monitor is {monitor!r}; the name of a column of the history was expected.",
+                fix=f'name it: EarlyStopping("valid_loss", patience={monitor})'
+                if is_whole(monitor)
+                else 'name it: EarlyStopping("valid_loss")',
+            )
         self.monitor, self.patience, self.min_delta = Monitor(monitor, better), patience, min_delta
         self.best, self.waited = -math.inf, 0
         self.ended = ""
