@@ -129,7 +129,7 @@ def check_first_step(learn: "Learner") -> None:
         TrainingError: the model can't take the input, or the loss can't take the output.
     """
     for split in {phase.split for phase in learn.phases}:
-        if len(learn.loader(split)) == 0:
+        if _batches(learn.loader(split)) == 0:
             raise DataError(
                 f"The {split} loader has no batches.",
                 fix="check the data and its split; with drop_last=True, give a smaller batch_size",
@@ -161,6 +161,23 @@ def check_first_step(learn: "Learner") -> None:
             f"The loss is {shapes(loss)}; a tensor with no axes was expected.",
             fix="average it: loss.mean()",
         )
+
+
+def _batches(loader: Any) -> int:
+    """How many batches a pass has.
+
+    Raises:
+        DataError: the loader does not know: that of an IterableDataset, say.
+    """
+    try:
+        return len(loader)
+    except TypeError as error:
+        raise DataError(
+            f"The {type(loader).__name__} has no length ({error}), so nobody knows when an epoch "
+            "ends.",
+            fix="give the data set a method __len__, or take its batches out once: "
+            "data=list(loader)",
+        ) from error
 
 
 def _try_model(learn: "Learner", batch: Batch) -> Any:

@@ -3,7 +3,7 @@
 Every case is a mistake, a part of what is said, a part of the fix, and the fix as it is followed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 import sprat as sp
 from sprat import kinds
@@ -71,6 +71,11 @@ class Samples(Dataset):
 
     def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
         return X[i], int(Y[i])
+
+
+class Stream(IterableDataset):
+    def __iter__(self) -> Iterator[Any]:
+        return iter(zip(X, Y, strict=True))
 
 
 LEARNER: dict[str, Case] = {
@@ -337,6 +342,10 @@ DATA: dict[str, Case] = {
     "a generator of samples": (
         lambda: sp.Data(row for row in X), "generator gives its entries once", "list(",
         lambda: sp.Data(list(X)),
+    ),
+    "a stream without length": (
+        lambda: plain((DataLoader(Stream(), 8),)).fit(1), "has no length", "data=list(loader)",
+        lambda: plain(list(DataLoader(Stream(), 8))).fit(1),
     ),
     "the name of data": (
         lambda: learner("mnist"), "data is 'mnist'", "sprat.Data(x, y)",
