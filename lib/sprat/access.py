@@ -241,10 +241,10 @@ def only_looks(function: Callable[..., Any]) -> Callable[..., Any]:
     def look(learn: "Learner", *args: Any, **options: Any) -> Any:
         if not (learn.check_access or always) or learn.watch is not None:
             return function(learn, *args, **options)
-        before = seen(learn)
+        before, place = seen(learn), _PLACE.union(learn.state)
         with watching(learn):
             result = function(learn, *args, **options)
-        left = changed(before, seen(learn)) - _PLACE - set(learn.state)
+        left = changed(before, seen(learn)) - place.union(learn.state)
         if left:
             raise CallbackError(
                 f"{function.__name__} left {_listed(left)} changed; it should only look.",

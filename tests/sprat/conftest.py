@@ -31,6 +31,10 @@ hypothesis.settings.register_profile("sprat", deadline=None, max_examples=50, de
 hypothesis.settings.load_profile("sprat")
 
 import sprat as sp  # noqa: E402 - after the hook
+from sprat import access  # noqa: E402
+
+#: Tests of callbacks and phases, in which nobody writes what it does not declare.
+_CHECKED = ("test_callbacks", "test_phases", "test_augment", "test_loggers")
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +42,12 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No progress bar, and the same random numbers for every test in any order."""
     monkeypatch.setenv("SPRAT_PROGRESS", "off")
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _check_access(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at what callbacks and phases write, in the tests that are about them."""
+    monkeypatch.setattr(access, "always", request.path.stem.startswith(_CHECKED))
 
 
 @pytest.fixture
