@@ -8,6 +8,7 @@ from torch import Tensor
 from sprat import optim
 from sprat.callbacks import Callback
 from sprat.errors import TrainingError
+from sprat.kinds import is_whole
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -34,8 +35,8 @@ class Accumulate(Callback):
     writes: ClassVar = {"descent"}
 
     def __init__(self, batches: int) -> None:
-        if batches < 1:
-            raise TrainingError(f"batches is {batches}.", fix="give 1 or more")
+        if not is_whole(batches) or batches < 1:
+            raise TrainingError(f"batches is {batches!r}.", fix="give a whole number, 1 or more")
         self.batches = batches
         # Gathered; samples of the first, or what its loss is a mean over; of all of them.
         self.count = 0

@@ -7,9 +7,10 @@ for each other; both are errors before training starts, and the message names th
 declaring access and deriving the order is FluxTraining.jl's
 (https://github.com/FluxML/FluxTraining.jl).
 
-Names of state in use here: ``batch``, ``loss``, ``y_hat`` (what a step leaves), ``grads``,
-``lr``, ``weights``, ``metrics``, ``history``, ``display``. Your own phases and callbacks may
-add any other.
+Names of state in use here: ``batch``, ``loaders``, ``loss``, ``y_hat`` (what a step leaves),
+``grads``, ``descent`` (how the weights move), ``lr``, ``weights``, ``average``, ``metrics``,
+``history``, ``display``. Your own phases and callbacks may add any other. Whether somebody writes
+more than it says is checked on request; see ``access.py``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,14 +21,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from sprat.errors import CallbackError, TrainingError
+from sprat.events import EVENTS, as_list, refuse_other_kinds, refuse_silent
+from sprat.given import curve_error
+from sprat.kinds import is_number
+from sprat.spelled import spelled
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
 
-EVENTS = (
-    "fit_begin", "epoch_begin", "phase_begin", "step_begin", "backward_end",
-    "step_end", "phase_end", "epoch_end", "fit_end",
-)  # fmt: skip
+__all__ = ["EVENTS", "Callback", "Cancel", "GradientClip", "Schedule"]
+
 CANCELLED = ("step", "phase", "epoch", "fit")
 
 
@@ -63,6 +66,9 @@ class Callback:
     reads: ClassVar[frozenset[str] | set[str]] = frozenset()
     writes: ClassVar[frozenset[str] | set[str]] = frozenset()
     after: ClassVar[tuple[type, ...]] = ()
+
+    def __repr__(self) -> str:
+        return spelled(self)
 
     def fit_begin(self, learn: "Learner") -> None:
         """Before the first epoch; data, model and optimiser are ready."""
@@ -109,12 +115,7 @@ def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
         CallbackError: two write the same thing, two wait for each other, or one is no callback.
     """
     given = list(callbacks)
-    for callback in given:
-        if not isinstance(callback, Callback):
-            raise CallbackError(
-                f"{callback!r} was given as a callback.",
-                fix="pass objects of subclasses of sprat.Callback: callbacks=[GradientClip(1)]",
-            )
+    refuse_other_kinds(given, Callback)
     before: dict[int, set[int]] = {i: set() for i in range(len(given))}
     for (i, a), (j, b) in combinations(enumerate(given), 2):
         a_first, b_first = _must_precede(a, b), _must_precede(b, a)
@@ -145,6 +146,19 @@ def in_order(callbacks: Iterable[Callback]) -> list[Callback]:
             )
         ordered.append(ready[0])
     return [given[i] for i in ordered]
+
+
+def ready(callbacks: Any) -> list[Callback]:
+    """What was given as ``callbacks=``, as a list, each of which some event will call.
+
+    Raises:
+        CallbackError: it is no list, one is no callback or would be silent, or two contradict each
+            other.
+    """
+    given: list[Callback] = as_list(callbacks)
+    in_order(given)
+    refuse_silent(given, Callback)
+    return given
 
 
 def _must_precede(a: Callback, b: Callback) -> bool:
@@ -201,11 +215,16 @@ class Schedule(Callback):
 
     Args:
         lr: the share of the fit that is done, 0…1, to the learning rate; see `sprat.schedule`.
+
+    Raises:
+        TrainingError: it is no such function.
     """
 
     writes: ClassVar = {"lr"}
 
     def __init__(self, lr: Callable[[float], float]) -> None:
+        if not callable(lr) or isinstance(lr, type):
+            raise curve_error(lr)
         self.lr = lr
 
     def fit_begin(self, learn: "Learner") -> None:
@@ -216,7 +235,10 @@ class Schedule(Callback):
     def step_begin(self, learn: "Learner") -> None:
         """Set it, on every optimiser of the learner; groups keep their ratio."""
         if learn.phase.trains:
-            learn.set_lr(self.lr(min(1.0, self.done / self.total)))
+            try:
+                learn.set_lr(self.lr(min(1.0, self.done / self.total)))
+            except (TypeError, ZeroDivisionError) as error:
+                raise curve_error(self.lr, error) from error
             self.done += 1
 
     def state_dict(self) -> dict[str, Any]:
@@ -242,8 +264,10 @@ class GradientClip(Callback):
     writes: ClassVar = {"grads"}
 
     def __init__(self, max_norm: float) -> None:
-        if not max_norm > 0:
-            raise TrainingError(f"max_norm is {max_norm}.", fix="give a number above 0, such as 1")
+        if not is_number(max_norm) or not max_norm > 0:
+            raise TrainingError(
+                f"max_norm is {max_norm!r}.", fix="give a number above 0, such as 1"
+            )
         self.max_norm = max_norm
 
     def backward_end(self, learn: "Learner") -> None:

@@ -27,7 +27,9 @@ from sprat.accumulate import Accumulate
 from sprat.callbacks import Callback
 from sprat.errors import TrainingError
 from sprat.export import save
+from sprat.given import check_folder
 from sprat.history import History
+from sprat.kinds import is_whole
 from sprat.recorder import Recorder
 from sprat.snapshot import numbered, outline, random_state
 from sprat.stopping import Monitor
@@ -68,12 +70,22 @@ class Checkpoint(Callback):
         monitor: str = "valid_loss",
         better: str | None = None,
     ) -> None:
-        if keep < 1 or best < 0 or (every is not None and every < 1):
+        counts = {
+            "every": 1 if every is None else every,
+            "keep": keep,
+            "best": best + 1 if is_whole(best) else best,
+        }
+        if not all(is_whole(count) and count > 0 for count in counts.values()):
             raise TrainingError(
-                f"Checkpoint got every={every}, keep={keep}, best={best}.",
+                f"Checkpoint got every={every!r}, keep={keep!r}, best={best!r}.",
                 fix="give every and keep of 1 or more, best of 0 or more",
             )
-        self.folder, self.every, self.keep, self.best = Path(folder), every, keep, best
+        self.folder, self.every, self.keep, self.best = (
+            check_folder(folder, call="sprat.Checkpoint"),
+            every,
+            keep,
+            best,
+        )
         self.monitor = Monitor(monitor, better)
         self.steps = 0
         self.scores: list[tuple[float, str]] = []

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from sprat.errors import DataError
+from sprat.kinds import no_tensor, refuse_column, refuse_inputs
 
 
 @runtime_checkable
@@ -68,18 +69,13 @@ def as_column(values: Any) -> Any:
                 fix="give each one entry a sample, or a list for single samples",
             )
         return columns
-    if not isinstance(values, (Tensor, list)) and hasattr(values, "__array__"):
-        try:
-            values = torch.as_tensor(values)
-        except TypeError:
-            raise DataError(
-                f"A column of data has the type {getattr(values, 'dtype', type(values).__name__)}, "
-                "which torch has no tensor for.",
-                fix="turn it into numbers, or pass a list",
-            ) from None
+    if not isinstance(values, (Tensor, list)):
+        refuse_column(values)
+        values = _of_array(values) if hasattr(values, "__array__") else values
+        values = list(values) if isinstance(values, range) else values
     if (
-        isinstance(values, (str, bytes, Mapping))
-        or not hasattr(values, "__len__")
+        not isinstance(values, (Tensor, list, tuple, Column))
+        or isinstance(values, (str, bytes))
         or (isinstance(values, Tensor) and values.ndim == 0)
     ):
         raise DataError(
@@ -91,6 +87,35 @@ def as_column(values: Any) -> Any:
     if len(values) == 0:
         raise DataError("There are no samples.", fix="check the filter or the path that made it")
     return values
+
+
+def as_inputs(values: Any, channels: int = 3) -> Any:
+    """Inputs for `Learner.predict`: arrays as tensors, and everything else as it is.
+
+    Args:
+        values: what was given.
+        channels: of the pictures that the model takes, if it takes any.
+
+    Raises:
+        DataError: it is one picture, a table, a data set or a generator, which a model can't take.
+    """
+    if isinstance(values, (Tensor, list, tuple)):
+        return values
+    refuse_inputs(values, channels)
+    return _of_array(values) if hasattr(values, "__array__") else values
+
+
+def _of_array(values: Any) -> Any:
+    """A numpy array, or whatever can be one, as a tensor; words as a list."""
+    import numpy
+
+    array = numpy.asarray(values)  # a Series of pandas is indexed by its labels, not by places
+    if array.dtype.kind in "UO" and all(isinstance(cell, str) for cell in array.flat):
+        return array.tolist()
+    try:
+        return torch.as_tensor(array if array.flags.writeable else array.copy())
+    except (TypeError, ValueError):
+        raise no_tensor(array.dtype) from None
 
 
 def is_column(value: Any) -> bool:

@@ -13,6 +13,8 @@ from torch import Tensor
 
 from sprat.columns import Column, as_column, count, describe, head, moved, rows, sample
 from sprat.errors import DataError
+from sprat.given import check_function, check_generator
+from sprat.kinds import class_names, is_whole, label_fix
 from sprat.splits import (
     Splits,
     as_index,
@@ -20,6 +22,7 @@ from sprat.splits import (
     check_share,
     latest,
     refuse_missing_classes,
+    refuse_one_key,
     stratified,
     whole_groups,
 )
@@ -107,7 +110,7 @@ class Data:
     ) -> None:
         self.x = as_column(x)
         self.y = None if y is None else as_column(y)
-        self.classes = None if classes is None else tuple(classes)
+        self.classes = None if classes is None else tuple(class_names(classes))
         self.name, self.allow_missing = name, allow_missing
         if self.y is not None and count(self.x) != count(self.y):
             raise DataError(
@@ -154,11 +157,23 @@ class Data:
 
     def map(self, function: Callable[[Any], Any]) -> "Data":
         """New data with `function` applied once to the whole column of inputs."""
+        check_function("map", function, 1)
         return self._with(function(self.x), self.y)
 
     def filter(self, keep: Callable[[Any, Any], Tensor]) -> "Data":
         """The samples for which ``keep(x, y)``, called once with whole columns, is true."""
-        return self[torch.as_tensor(keep(self.x, self.y)).bool().cpu()]
+        check_function("filter", keep, 2)
+        try:
+            kept = torch.as_tensor(keep(self.x, self.y))
+        except RuntimeError as error:
+            if "Boolean value of Tensor" not in str(error):
+                raise
+            raise DataError(
+                "filter calls keep once with whole columns, of which `and`, `or` and `if` can't "
+                "be asked.",
+                fix="combine masks: data.filter(lambda x, y: (y == 1) & (x[:, 0] > 0))",
+            ) from error
+        return self[kept.bool().cpu()]
 
     def group(self, by: Any = None) -> dict[Any, "Data"]:
         """One `Data` for each value of some key, in the values' order.
@@ -167,6 +182,11 @@ class Data:
             by: a function of whole columns ``(x, y)`` or the keys themselves: a tensor or a list
                 with one entry a sample. By default the target.
         """
+        if isinstance(by, str):
+            raise DataError(
+                f"group got the word {by!r}; a function or one key a sample was expected.",
+                fix="leave it out to group by the target, or give data.group(lambda x, y: y)",
+            )
         keys = self._targets() if by is None else by(self.x, self.y) if callable(by) else by
         if isinstance(keys, Tensor):
             keys = keys.tolist()
@@ -182,6 +202,7 @@ class Data:
 
     def shuffle(self, *, generator: torch.Generator | None = None) -> "Data":
         """The same samples in random order."""
+        check_generator(generator)
         return self[torch.randperm(len(self), generator=generator)]
 
     def take(self, count: int) -> "Data":
@@ -190,9 +211,9 @@ class Data:
         Raises:
             DataError: there are fewer, or none are asked for.
         """
-        if not 0 < count <= len(self):
+        if not is_whole(count) or not 0 < count <= len(self):
             raise DataError(
-                f"{count:,} samples asked for; {self.name!r} has {len(self):,}.",
+                f"{count!r} samples asked for; {self.name!r} has {len(self):,}.",
                 fix=f"ask for 1 to {len(self):,}",
             )
         return self[:count]
@@ -223,6 +244,7 @@ class Data:
             DataError: a part would be empty, or a class would be missing from a part.
         """
         size = check_share(valid, len(self))
+        check_generator(generator)
         if sum((stratify, by_time is not None, by_group is not None)) > 1:
             raise DataError(
                 "A split goes by labels, by time or by group, not by several of them.",
@@ -232,9 +254,12 @@ class Data:
         order = torch.arange(len(self))
         held = torch.zeros(len(self), dtype=torch.bool)
         if by_time is not None:
-            held = latest(as_keys(by_time, len(self), "by_time"), size)
+            times = as_keys(by_time, len(self), "by_time")
+            refuse_one_key(times, "by_time", size)
+            held = latest(times, size)
         elif by_group is not None:
             groups = as_keys(by_group, len(self), "by_group")
+            refuse_one_key(groups, "by_group", size)
             held = whole_groups(groups, size, generator=generator)
         else:
             order = torch.randperm(len(self), generator=generator)
@@ -244,7 +269,9 @@ class Data:
         if held.all() or not held.any():
             raise DataError(
                 f"valid={valid} of {len(self):,} samples leaves one part empty.",
-                fix="give a share between 0 and 1, or a number below the number of samples",
+                fix=f"give a share between 0 and 1: valid={valid / 100:g}"
+                if isinstance(valid, float) and 1 < valid < 100
+                else "give a share between 0 and 1, or a number below the number of samples",
             )
         parts = Splits(self[order[~held[order]]], self[order[held[order]]])
         for part in parts:
@@ -258,7 +285,8 @@ class Data:
             found = "" if self.y is None else f"; its targets are {describe(self.y)}"
             raise DataError(
                 f"{self.name!r} has no column of label indices{found}.",
-                fix="pass y= with one per sample, or say which keys to go by: group(by), "
+                fix=label_fix(self.y)
+                or "pass y= with one per sample, or say which keys to go by: group(by), "
                 "split(by_group=)",
             )
         return self.y

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from sprat.errors import TrainingError
+from sprat.given import precision_fix
 
 if TYPE_CHECKING:
     from sprat.distributed import Group
@@ -25,13 +26,21 @@ def choose_device(device: torch.device | str = "auto") -> torch.device:
         if torch.backends.mps.is_available():
             return torch.device("mps")
         return torch.device("cpu")
+    if not isinstance(device, (str, torch.device)):
+        raise TrainingError(
+            f"The device is {device!r}; a name was expected.",
+            fix='leave it out, or use device="auto", "cpu" or "cuda:0"',
+        )
     try:
         chosen = torch.device(device)
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, TypeError) as error:
+        said = str(error).splitlines()[0]
+        if said.startswith("Expected one of"):
+            said = "there is no such kind; cpu, cuda and mps are the usual ones."
         raise TrainingError(
-            f"The device {str(device)!r} can't be used: {str(error).splitlines()[0]}",
-            fix='use device="auto" or device="cpu"',
+            f"The device {str(device)!r} can't be used: {said}",
+            fix='use device="auto", which takes a GPU where there is one, or device="cpu"',
         ) from None
     return chosen
 
@@ -60,9 +69,10 @@ def choose_precision(precision: str, device: torch.device) -> torch.dtype | None
     Raises:
         TrainingError: the name is unknown, or the device can't do it.
     """
-    if precision not in PRECISIONS:
+    if not isinstance(precision, str) or precision not in PRECISIONS:
         raise TrainingError(
-            f"The precision {precision!r} is unknown.", fix=f"use one of {', '.join(PRECISIONS)}"
+            f"The precision {precision!r} is unknown; one of {', '.join(PRECISIONS)} was expected.",
+            fix=precision_fix(precision),
         )
     if precision == "fp16" and device.type == "cpu":
         raise TrainingError(

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from sprat.callbacks import Callback
 from sprat.errors import TrainingError
+from sprat.kinds import is_number
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -32,11 +33,11 @@ class EMA(Callback):
     """
 
     reads: ClassVar = {"loss", "descent"}
-    writes: ClassVar = {"average"}
+    writes: ClassVar = {"average", "weights"}
 
     def __init__(self, decay: float = 0.999, *, warmup: bool = True) -> None:
-        if not 0 <= decay < 1:
-            raise TrainingError(f"decay is {decay}.", fix="give 0 or more and below 1, as 0.999")
+        if not is_number(decay) or not 0 <= decay < 1:
+            raise TrainingError(f"decay is {decay!r}.", fix="give 0 or more and below 1, as 0.999")
         self.decay, self.warmup = decay, warmup
         self.other: dict[str, Tensor] = {}  # the average, or while that is in place, the weights
         self.held: dict[str, Tensor] = {}  # the weights that these are of

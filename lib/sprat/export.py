@@ -23,6 +23,7 @@ from torch import nn
 
 from sprat.data import Batch
 from sprat.errors import BlockError, ExportError, TaskError
+from sprat.given import check_folder
 from sprat.task import Task
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def load(
     Raises:
         ExportError: files are missing or damaged, of a newer format, or don't fit the model.
     """
-    source = Path(folder)
+    source = check_folder(folder, call="sprat.load")
     try:
         config = json.loads((source / "config.json").read_text())
         weights = load_file(source / "weights.safetensors")

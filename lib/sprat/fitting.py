@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sprat import optim
-from sprat.callbacks import Callback, Schedule
+from sprat.callbacks import Callback, Schedule, ready
 from sprat.errors import TrainingError
+from sprat.given import check_folder
 from sprat.history import History
+from sprat.kinds import is_number, is_whole
 from sprat.sanity import check_plan
 from sprat.schedule import Curve, flat_cos, one_cycle
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
 def fit_one_cycle(
     learn: "Learner",
-    epochs: int,
+    epochs: int | None = None,
     lr: "LR | None" = None,
     *,
     warmup: float = 0.25,
@@ -38,13 +40,13 @@ def fit_one_cycle(
         warmup: the share of training in which it rises.
         callbacks: used in this fit only.
     """
-    check_plan(epochs, lr)
+    epochs = check_plan(epochs, lr)
     return _fit(learn, epochs, lr, one_cycle(_highest(learn, lr), warmup=warmup), callbacks)
 
 
 def fit_flat_cos(
     learn: "Learner",
-    epochs: int,
+    epochs: int | None = None,
     lr: "LR | None" = None,
     *,
     flat: float = 0.75,
@@ -60,13 +62,13 @@ def fit_flat_cos(
         flat: the share of training before it falls.
         callbacks: used in this fit only.
     """
-    check_plan(epochs, lr)
+    epochs = check_plan(epochs, lr)
     return _fit(learn, epochs, lr, flat_cos(_highest(learn, lr), flat=flat), callbacks)
 
 
 def fine_tune(
     learn: "Learner",
-    epochs: int,
+    epochs: int | None = None,
     lr: float | None = None,
     *,
     freeze_epochs: int = 1,
@@ -90,11 +92,11 @@ def fine_tune(
     Raises:
         TrainingError: `spread` is below 1, or a number of epochs or the rate is none.
     """
-    check_plan(epochs, lr)
+    epochs = check_plan(epochs, lr)
     check_plan(freeze_epochs, None)
-    if not spread >= 1:
-        raise TrainingError(f"spread is {spread}; 1 or more was expected.", fix="give 100")
-    highest = _highest(learn, lr)
+    if not is_number(spread) or not spread >= 1:
+        raise TrainingError(f"spread is {spread!r}; 1 or more was expected.", fix="give 100")
+    highest, callbacks = _highest(learn, lr), ready(callbacks)
     try:
         if freeze_epochs:
             freeze(learn)
@@ -120,9 +122,9 @@ def freeze(learn: "Learner", keep: int = 1) -> None:
         TrainingError: the model has not as many parts.
     """
     found = optim.parts(learn.model)
-    if not 0 < keep <= len(found):
+    if not is_whole(keep) or not 0 < keep <= len(found):
         raise TrainingError(
-            f"keep is {keep}, and the model has {len(found)} parts.",
+            f"keep is {keep!r}, and the model has {len(found)} parts.",
             fix=f"give 1 to {len(found)}; a model says what its parts are by a method groups()",
         )
     for number, part in enumerate(found):
@@ -155,7 +157,7 @@ def resume(learn: "Learner", folder: str | Path, *, missing_ok: bool = False) ->
     """
     from sprat.resumed import take_up
 
-    return take_up(learn, Path(folder), missing_ok=missing_ok)
+    return take_up(learn, check_folder(folder, call="learn.resume"), missing_ok=missing_ok)
 
 
 def _fit(
@@ -165,7 +167,7 @@ def _fit(
     curve: Curve,
     callbacks: Sequence[Callback],
 ) -> History:
-    return learn.fit(epochs, lr=lr, callbacks=[Schedule(curve), *callbacks])
+    return learn.fit(epochs, lr=lr, callbacks=[Schedule(curve), *ready(callbacks)])
 
 
 def _highest(learn: "Learner", lr: "LR | None") -> float:

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from sprat import sanity
+from sprat.columns import as_inputs
 from sprat.data import Batch, head
 from sprat.errors import TaskError, TrainingError
+from sprat.given import check_folder
 from sprat.loader import as_loader, first_batch
 from sprat.phases import Phase, TrainPhase, ValidPhase
 from sprat.recorder import Recorder
@@ -48,6 +50,7 @@ def predict(learn: "Learner", x: Any) -> Any:
         TrainingError: the model can't take them.
     """
     learn.model.eval()
+    x = as_inputs(x, getattr(learn.task and learn.task.input, "channels", 3))
     if learn.task:
         learn.task.input.check(head(x, sanity.FEW))
     batch = learn.encode(Batch(x))
@@ -72,7 +75,7 @@ def predictions(
 
     Args:
         learn: what predicts.
-        data: a `Data` or a loader; by default the validation part.
+        data: a `Data`, a loader, or the name of a part; by default the validation part.
         tta: functions from encoded inputs (batch, …) to changed ones, each used once, such as
             ``[lambda x: x.flip(-1)]``; or how often the learner's `Augment` changes them.
 
@@ -102,7 +105,7 @@ def evaluate(learn: "Learner", data: Any = None) -> dict[str, float]:
 
     Args:
         learn: what is measured.
-        data: a `Data` or a loader; by default the validation part.
+        data: a `Data`, a loader, or the name of a part; by default the validation part.
 
     Returns:
         Means over all samples: ``"loss"``, each metric by name, each number that the step named.
@@ -166,12 +169,17 @@ def export(learn: "Learner", folder: str | Path) -> Path:
     """Save weights and plain config into a folder; see `sprat.save`."""
     from sprat.export import save
 
-    return save(learn, folder)
+    return save(learn, check_folder(folder, call="learn.export"))
 
 
 def _views(learn: "Learner", tta: int | Sequence[Callable[[Any], Any]]) -> list[Any]:
     """From a batch to each of the inputs that the model is to see, first those as they are."""
     as_it_is = [lambda batch: batch.x]
+    if callable(tta) or isinstance(tta, (str, float)):
+        raise TrainingError(
+            f"tta is {tta!r}; a list of functions, or how often to augment, was expected.",
+            fix="put it in brackets: tta=[function]" if callable(tta) else "give tta=4, say",
+        )
     if not isinstance(tta, int):
         return [*as_it_is, *(lambda batch, change=change: change(batch.x) for change in tta)]
     if tta == 0:
@@ -226,4 +234,6 @@ def _measuring(learn: "Learner") -> Phase:
 def _loader(learn: "Learner", data: Any) -> Any:
     if data is None:
         return learn.loader("valid" if "valid" in learn.loaders else "train")
+    if isinstance(data, str):
+        return learn.loader(data)
     return as_loader(data, BATCH_SIZE, learn.device)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from sprat import dry_run, fitting, inference, lr_find, optim, sanity
-from sprat.callbacks import Callback, Cancel, ending, in_order, listeners, span
+from sprat import access, dry_run, fitting, inference, lr_find, optim, sanity
+from sprat.callbacks import Callback, Cancel, ending, in_order, listeners, ready, span
 from sprat.data import Batch, Encoded
 from sprat.device import choose_precision, meet, place
 from sprat.errors import DataError, TaskError
@@ -62,6 +62,8 @@ class Learner:
             started; see `sprat.distributed`.
         generator: where the order of batches comes from, on the CPU; torch's own by default.
         progress: show a bar and a table while training.
+        check_access: refuse callbacks and phases that write what they don't declare; it costs time,
+            see `sprat.access`.
 
     Raises:
         TaskError: model, loss or data are missing or don't fit.
@@ -90,15 +92,11 @@ class Learner:
         distributed: str | None = None,
         generator: torch.Generator | None = None,
         progress: bool = True,
+        check_access: bool = False,
     ) -> None:
         self.task: Task | None = task if isinstance(task, Task) else None
         module = model if isinstance(task, Task) else task
-        if not isinstance(module, nn.Module):
-            raise TaskError(
-                f"The model is {module!r}; an nn.Module was expected.",
-                fix="pass model=, for example sprat.models.LeNet(task.in_channels, "
-                "task.num_outputs)",
-            )
+        module = sanity.check_given(task, module, loss, lr, generator)
         sanity.check_parts(phases, metrics, optimizer)
         self.group, self.device = meet(distributed, device, optimizer)
         self.model = place(module, self.device, channels_last=channels_last, compile=compile)
@@ -119,7 +117,7 @@ class Learner:
         self.phases: tuple[Phase, ...] = tuple(phases) if phases is not None else default
         self.make_optimizer, self.optimizers = optim.given(optimizer, self.model)
         self.base_lr = optim.rate(self.optimizers) if lr is None else lr
-        self.callbacks = list(callbacks)
+        self.callbacks = ready(callbacks)
         self.progress = progress and (self.group is None or self.group.first)
         self.history = History()
         self.epoch, self.epochs, self.step = 0, 0, 0
@@ -129,13 +127,20 @@ class Learner:
         self.moves = 0  # how often an optimiser has moved its weights
         self.part = 0  # which fit of several it is, where one method makes several
         self.resumed: Resumed | None = None
+        self.check_access = check_access
+        self.watch: access.Watch | None = None
         self.heard: list[Callback] = []
         self._listeners: dict[str, list[Callable[[Learner], None]]] = {}
         in_order([*self.callbacks, Recorder()])  # a contradiction shows here, not after an hour
         sanity.check_data(self)
 
     def fit(
-        self, epochs: int, *, lr: LR | None = None, callbacks: Sequence[Callback] = ()
+        self,
+        epochs: int | None = None,
+        lr: LR | None = None,
+        *,
+        callbacks: Sequence[Callback] = (),
+        check_access: bool = False,
     ) -> History:
         """Go through all phases `epochs` times, at one learning rate.
 
@@ -145,6 +150,7 @@ class Learner:
                 are that of the model's first part and that of its last; see `sprat.optim`. With a
                 `Schedule` among the callbacks it is where the schedule does not say otherwise.
             callbacks: used in this fit only.
+            check_access: as for the learner, in this fit.
 
         Returns:
             The history, which has grown by `epochs` rows.
@@ -153,11 +159,12 @@ class Learner:
             TrainingError: `epochs` or `lr` is no such number, the first step cannot work, or the
                 loss is no longer finite.
         """
-        sanity.check_plan(epochs, lr := self.base_lr if lr is None else lr)
+        epochs = sanity.check_plan(epochs, lr := self.base_lr if lr is None else lr)
+        given = ready(callbacks)
         self.prepare(lr)
         sanity.check_first_step(self)
-        chosen = [*self.callbacks, *callbacks, Recorder(), *([Progress()] if self.progress else [])]
-        with self.listening(chosen), ending("fit"):
+        chosen = [*self.callbacks, *given, Recorder(), *([Progress()] if self.progress else [])]
+        with access.watching(self, check_access), self.listening(chosen), ending("fit"):
             self.epochs = epochs
             self.emit("fit_begin")
             try:
@@ -182,12 +189,13 @@ class Learner:
         ):
             if phase.trains and self.optimizers:
                 optim.keep_up(self)  # a callback may have changed the model
+            act = phase.step if self.watch is None else self.watch.step(phase)
             for step, raw in self.batches(phase):
                 self.step, self.batch = step, self.encode(raw)
                 try:
                     self.emit("step_begin")
                     optim.make_room(self)
-                    self.state = phase.step(self, self.batch)
+                    self.state = act(self, self.batch)
                     self.emit("step_end")
                 except Cancel as cancel:
                     if cancel.what != "step":
@@ -231,11 +239,11 @@ class Learner:
     prepare = optim.prepare
     lr_find = lr_find.lr_find
     dry_run = dry_run.dry_run
-    predict = inference.predict
-    predictions = inference.predictions
-    evaluate = inference.evaluate
-    show_batch = inference.show_batch
-    show_results = inference.show_results
+    predict = access.only_looks(inference.predict)
+    predictions = access.only_looks(inference.predictions)
+    evaluate = access.only_looks(inference.evaluate)
+    show_batch = access.only_looks(inference.show_batch)
+    show_results = access.only_looks(inference.show_results)
     export = inference.export
 
     def require_task(self) -> Task:
@@ -348,6 +356,8 @@ class Learner:
         kept = self._listeners, self.heard
         self.heard = in_order(callbacks)
         self._listeners = listeners(self.heard)
+        if self.watch is not None:
+            self._listeners = self.watch.listeners(self._listeners)
         try:
             yield
         finally:

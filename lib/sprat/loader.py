@@ -14,7 +14,9 @@ from torch import Tensor
 from sprat.bucket import bucketed, lengths_of
 from sprat.data import Batch, Column, Data, head, moved, take
 from sprat.errors import DataError
+from sprat.given import check_whole
 from sprat.graphs import GraphBatch
+from sprat.kinds import refuse_columns, refuse_loader
 from sprat.ragged import Ragged
 from sprat.rows import Rows
 
@@ -49,8 +51,12 @@ class Loader:
         on_device: bool | str = False,
         bucket: int | None = None,
     ) -> None:
-        if batch_size < 1:
-            raise DataError(f"batch_size is {batch_size}.", fix="give 1 or more")
+        if not isinstance(data, Data):
+            raise DataError(
+                f"Loader got a {type(data).__name__}; a Data was expected.",
+                fix="make one: sprat.Loader(sprat.Data(x, y), 64)",
+            )
+        check_whole("batch_size", batch_size, example=64)
         if drop_last and len(data) < batch_size:
             raise DataError(
                 f"{len(data)} samples make no whole batch of {batch_size}.",
@@ -135,6 +141,7 @@ def make_loaders(
     if isinstance(data, Mapping):
         return _by_name(data, batch_size, device=device, generator=generator)
     parts = data if isinstance(data, tuple) else (data,)
+    refuse_columns(parts)
     if not 1 <= len(parts) <= 2:
         raise DataError(
             f"data has {len(parts)} parts; (train, valid) was expected.",
@@ -194,6 +201,9 @@ def as_loader(
             "The data is a list of Data; a list is taken for a loader, each entry for a batch.",
             fix="pass a tuple: (train, valid)",
         )
+    if isinstance(data, tuple):
+        refuse_columns(data)
+    refuse_loader(data)
     if not hasattr(data, "__iter__") or not hasattr(data, "__len__"):
         raise DataError(
             f"{type(data).__name__} is neither a Data nor a loader that knows its length.",

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sprat.errors import TaskError
+from sprat.kinds import is_number
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,9 @@ class CrossEntropy:
     smoothing: float = 0.1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.smoothing < 1:
+        if not is_number(self.smoothing) or not 0 <= self.smoothing < 1:
             raise TaskError(
-                f"smoothing is {self.smoothing}.", fix="give 0 or more and below 1, such as 0.1"
+                f"smoothing is {self.smoothing!r}.", fix="give 0 or more and below 1, such as 0.1"
             )
 
     def __call__(self, y_hat: Tensor, y: Tensor) -> Tensor:

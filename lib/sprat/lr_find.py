@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sprat.callbacks import Callback, Cancel
 from sprat.errors import TrainingError
+from sprat.kinds import is_number, is_whole
 from sprat.schedule import exponential
 from sprat.snapshot import unchanged
 from sprat.tables import Table
@@ -215,9 +216,10 @@ def lr_find(
         TrainingError: there is no training phase, or the loss blows up at the first rates.
     """
     learn.prepare(None)
-    if not 0 < start < end or steps < 10:
+    numbers = is_number(start) and is_number(end) and is_whole(steps)
+    if not numbers or not 0 < start < end or steps < 10:
         raise TrainingError(
-            f"lr_find got start={start}, end={end}, steps={steps}.",
+            f"lr_find got start={start!r}, end={end!r}, steps={steps!r}.",
             fix="use 0 < start < end and at least 10 steps",
         )
     phase = next((p for p in learn.phases if p.trains), None)

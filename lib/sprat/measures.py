@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from sprat.errors import TaskError, TrainingError
+from sprat.spelled import spelled
 
 
 class Metric(ABC):
@@ -35,6 +36,9 @@ class Metric(ABC):
         self.name = name
         if lower_is_better is not None:
             self.lower_is_better = lower_is_better
+
+    def __repr__(self) -> str:
+        return spelled(self)
 
     @abstractmethod
     def reset(self) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from sprat import weights
 from sprat.errors import TaskError
+from sprat.given import check_optimizer_made
 from sprat.weights import Given
 
 if TYPE_CHECKING:
@@ -145,12 +146,14 @@ def keep_up(learn: "Learner") -> None:
 
 def _made(learn: "Learner", parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     try:
-        return learn.make_optimizer(parameters, lr=learn.base_lr)
+        made = learn.make_optimizer(parameters, lr=learn.base_lr)
     except TypeError as error:
         raise TaskError(
             f"The optimizer can't be made from weights and lr=: {error}.",
             fix="pass a class, or optimizer=lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9)",
         ) from error
+    check_optimizer_made(made)
+    return made
 
 
 def parts(model: nn.Module) -> list[list[nn.Parameter]]:

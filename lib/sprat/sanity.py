@@ -6,24 +6,25 @@ something has failed already, so a step that works never pays for them.
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from sprat import advice, given
 from sprat.data import Batch, Data, head
-from sprat.errors import DataError, SpratError, TaskError, TrainingError
+from sprat.errors import BlockError, DataError, SpratError, TaskError, TrainingError
+from sprat.given import check_plan
 from sprat.labels import check_labels
 from sprat.loader import Loader, first_batch
 from sprat.metrics import Metric
 from sprat.phases import Phase, TrainPhase
+from sprat.task import Task
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
 
 FEW = 64
-MAX_LR = 1e30  # beyond it the weights overflow in the first step, inside of torch
 
 #: What torch raises for a wrong shape, type, device or index, and Python for a wrong value.
 MISTAKES = (
@@ -54,19 +55,18 @@ def check_parts(phases: Any, metrics: Any, optimizer: Any) -> None:
             f"phases is {wrong}; a list of Phase objects was expected.",
             fix="pass phases=(sprat.TrainPhase(), sprat.ValidPhase()), with the brackets",
         )
-    wrong = _wrong(metrics, lambda metric: callable(metric) or isinstance(metric, Metric))
-    if wrong:
+    if phases is not None and not phases:
         raise TaskError(
-            f"metrics is {wrong}; a list of functions or Metric objects was expected.",
-            fix="pass metrics=[sprat.metrics.accuracy], with the brackets",
+            "phases is empty, so an epoch would do nothing.",
+            fix="leave it out, or pass phases=[sprat.TrainPhase()]",
         )
+    given.check_metrics(metrics)
+    given.check_optimizers(optimizer)
     if not callable(optimizer) and not isinstance(optimizer, Mapping):
         name = type(optimizer).__name__
         raise TaskError(
             f"optimizer is a {name}; a class, or a dict of optimisers, was expected.",
-            fix=f'pass optimizer={{"main": your {name}}}'
-            if isinstance(optimizer, torch.optim.Optimizer)
-            else "pass optimizer=torch.optim.AdamW, without quotes or brackets",
+            fix=given.optimizer_fix(optimizer),
         )
 
 
@@ -87,28 +87,19 @@ def _wrong(given: Any, right: Callable[[Any], bool]) -> str:
     return next((f"a list with {part!r}" for part in given if not right(part)), "")
 
 
-def check_plan(epochs: Any, lr: Any) -> None:
-    """Refuse a number of epochs or a learning rate that is none.
+def check_given(task: Any, model: Any, loss: Any, lr: Any, generator: Any) -> nn.Module:
+    """The model, unless that, the loss, the rate or the generator is of another kind.
 
     Raises:
-        TrainingError: what was found, what was expected, and what mends it.
+        TaskError: what was found, what was expected, and what mends it.
+        TrainingError: likewise, of a rate or a generator.
     """
-    if not isinstance(epochs, Integral) or epochs < 0:
-        raise TrainingError(
-            f"epochs is {epochs!r}; a whole number was expected.", fix="give 1 or more"
-        )
-    rates = lr if isinstance(lr, tuple) else (lr,)
-    for rate in rates:
-        if rate is not None and not (isinstance(rate, Real) and 0 <= float(rate) <= MAX_LR):
-            raise TrainingError(
-                f"lr is {rate!r}; a number from 0 to {MAX_LR:g} was expected.",
-                fix="give a small one, such as 1e-3; learn.lr_find() suggests one",
-            )
-    if isinstance(lr, tuple) and (len(lr) != 2 or None in lr or not 0 < lr[0] <= lr[1]):
-        raise TrainingError(
-            f"lr is {lr}; (low, high) was expected: of the model's first part and of its last.",
-            fix="give two rates above 0, the smaller first, such as (1e-5, 1e-3)",
-        )
+    given.check_model(model, task, isinstance(task, Task))
+    given.check_loss(loss)
+    given.check_generator(generator)
+    check_plan(0, lr)
+    kept: nn.Module = model
+    return kept
 
 
 def check_data(learn: "Learner") -> None:
@@ -127,7 +118,10 @@ def check_data(learn: "Learner") -> None:
             if data.y is None and name not in ("train", "valid"):
                 learn.task.input.check(head(data.x, FEW))  # a part for phases that need no target
                 continue
-            learn.task.check(Batch(head(data.x, FEW), data.y))
+            try:
+                learn.task.check(Batch(head(data.x, FEW), data.y))
+            except BlockError as error:
+                raise advice.swapped(learn.task, data) or error from None
             labelled[name] = data
     if "train" in labelled and any(phase.trains for phase in learn.phases):
         check_labels(learn.task.target, labelled)
@@ -143,7 +137,7 @@ def check_first_step(learn: "Learner") -> None:
         TrainingError: the model can't take the input, or the loss can't take the output.
     """
     for split in {phase.split for phase in learn.phases}:
-        if len(learn.loader(split)) == 0:
+        if _batches(learn.loader(split)) == 0:
             raise DataError(
                 f"The {split} loader has no batches.",
                 fix="check the data and its split; with drop_last=True, give a smaller batch_size",
@@ -157,6 +151,8 @@ def check_first_step(learn: "Learner") -> None:
     batch = learn.encode(first_batch(loader, 2))
     learn.model.eval()
     y_hat = _try_model(learn, batch)
+    if _leaves_one(loader) and advice.has_batch_norm(learn.model):
+        _try_one(learn, phase, loader)
     with warnings.catch_warnings():
         # Torch only warns where shapes (B, 1) and (B,) make it compare each with every other.
         warnings.filterwarnings("error", "Using a target size", UserWarning)
@@ -175,6 +171,23 @@ def check_first_step(learn: "Learner") -> None:
         )
 
 
+def _batches(loader: Any) -> int:
+    """How many batches a pass has.
+
+    Raises:
+        DataError: the loader does not know: that of an IterableDataset, say.
+    """
+    try:
+        return len(loader)
+    except TypeError as error:
+        raise DataError(
+            f"The {type(loader).__name__} has no length ({error}), so nobody knows when an epoch "
+            "ends.",
+            fix="give the data set a method __len__, or take its batches out once: "
+            "data=list(loader)",
+        ) from error
+
+
 def _try_model(learn: "Learner", batch: Batch) -> Any:
     try:
         y_hat = learn.model(batch.x)
@@ -190,6 +203,29 @@ def _try_model(learn: "Learner", batch: Batch) -> Any:
                 fix=f"build the model with num_outputs={wanted}",
             )
     return y_hat
+
+
+def _leaves_one(loader: Loader) -> bool:
+    """Whether a batch of a pass has one sample alone."""
+    count, size = len(loader.data), loader.batch_size
+    return size == 1 or count == 1 or (count % size == 1 and not loader.drop_last)
+
+
+def _try_one(learn: "Learner", phase: Phase, loader: Loader) -> None:
+    """Try a batch of one as training would see it: it may come at the end of an hour.
+
+    Raises:
+        TrainingError: with the batch size that leaves none.
+    """
+    from sprat.snapshot import unchanged
+
+    with unchanged(learn):
+        learn.model.train()
+        try:
+            learn.model(learn.encode(first_batch(loader, 1)).x)
+        except ValueError as error:
+            if "more than 1 value per channel" in str(error):
+                raise _lone(learn, learn.loader(phase.split)) from error
 
 
 def _wanted(learn: "Learner") -> int | None:
@@ -211,12 +247,20 @@ def shapes(value: Any) -> str:
 def model_refused(learn: "Learner", batch: Batch, error: Exception) -> TrainingError:
     """What is said where a model can't take a batch."""
     name, said = type(learn.model).__name__, _first_line(error)
-    fix = "build the model for this input (its channels, its size), or change the encodings"
-    if "device" in said:
-        fix = "keep tensors of your own in buffers (register_buffer), which move with the model"
-    elif "dtype" in said or "type" in said:
-        fix = "encode the input to the model's type (sprat.ToFloat() for pictures), or x.float()"
+    phase = getattr(learn, "phase", None)
+    if "more than 1 value per channel" in said and phase is not None:
+        return _lone(learn, learn.loader(phase.split))
+    fix = advice.model_fix(learn.model, batch.x, said)
     return TrainingError(f"{name} can't take inputs of {shapes(batch.x)}: {said}", fix=fix)
+
+
+def _lone(learn: "Learner", loader: Any) -> TrainingError:
+    size = f" ({len(loader.data):,} samples)" if isinstance(loader, Loader) else ""
+    return TrainingError(
+        f"A batch of the training data{size} has one sample, and batch normalisation in "
+        f"{type(learn.model).__name__} needs two to compare.",
+        fix=advice.lone_fix(loader),
+    )
 
 
 def explain_loss(learn: "Learner", y_hat: Any, y: Any, error: Exception) -> None:
@@ -228,14 +272,7 @@ def explain_loss(learn: "Learner", y_hat: Any, y: Any, error: Exception) -> None
     if isinstance(error, (SpratError, torch.OutOfMemoryError)):
         return
     said = _first_line(error)
-    fix = "give the model the outputs that the task needs " + (
-        f"({_wanted(learn)})" if _wanted(learn) is not None else ""
-    )
-    fix = fix.rstrip() + ", or pass another loss="
-    if "out of bounds" in said or "device-side assert" in said:
-        fix = "let class indices run from 0 to one less than the number of outputs"
-    elif isinstance(y, Tensor) and y.dtype == torch.int32:
-        fix = "give class indices as int64: y.long()"
+    fix = advice.loss_fix(y_hat, y, said, _wanted(learn))
     raise TrainingError(
         f"The loss can't compare outputs {shapes(y_hat)} with targets {shapes(y)}: {said}", fix=fix
     ) from error
@@ -262,6 +299,13 @@ def explain_update(learn: "Learner", loss: Any, optimizer: str) -> None:
     Raises:
         TrainingError: what was found, what was expected, and what mends it.
     """
+    if getattr(learn, "phase", None) is None or (learn.phase.trains and not learn.optimizers):
+        raise TrainingError(
+            "update was called before a fit: nobody has said which phase it belongs to, nor made "
+            "an optimiser.",
+            fix="call learn.fit(1), whose phases call it; for a loop of your own say first "
+            "learn.prepare(1e-3) and learn.phase = sprat.TrainPhase()",
+        )
     step = f"{type(learn.phase).__name__}.step"
     if learn.phase.trains and optimizer not in learn.optimizers:
         known = ", ".join(repr(name) for name in learn.optimizers)

@@ -2,29 +2,50 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from sprat.errors import TrainingError
+from sprat.kinds import is_number
 
 Curve = Callable[[float], float]
 
 
+def _check(**rates: Any) -> None:
+    """Refuse rates and shares that are no numbers, when the curve is made."""
+    for name, rate in rates.items():
+        if not is_number(rate):
+            raise TrainingError(
+                f"{name} is {rate!r}; a number was expected.",
+                fix=f"give one, without quotes or brackets, such as {name}=0.001",
+            )
+
+
 def constant(lr: float) -> Curve:
     """The same all along."""
+    _check(lr=lr)
     return lambda t: lr
 
 
 def linear(start: float, end: float) -> Curve:
     """A straight line from `start` to `end`."""
+    _check(start=start, end=end)
     return lambda t: start + (end - start) * t
 
 
 def cosine(start: float, end: float) -> Curve:
     """Half a cosine wave from `start` to `end`: flat at both ends."""
+    _check(start=start, end=end)
     return lambda t: end + (start - end) * (1 + math.cos(math.pi * t)) / 2
 
 
 def exponential(start: float, end: float) -> Curve:
     """The same factor at every step, from `start` to `end`, both above 0."""
+    _check(start=start, end=end)
+    if not (start > 0 and end > 0):
+        raise TrainingError(
+            f"exponential got start={start} and end={end}; both above 0 were expected.",
+            fix="give a small number instead of 0, such as 1e-6",
+        )
     return lambda t: start * (end / start) ** t
 
 
@@ -37,6 +58,12 @@ def join(parts: Sequence[tuple[float, Curve]]) -> Curve:
     Raises:
         TrainingError: a share is negative, or they don't sum to 1.
     """
+    pairs = [part for part in parts if isinstance(part, (tuple, list)) and len(part) == 2]
+    if not pairs or len(pairs) < len(parts):
+        raise TrainingError(
+            "join got something other than pairs of a share and a curve.",
+            fix="write join([(0.3, linear(1e-5, 1e-3)), (0.7, cosine(1e-3, 1e-5))])",
+        )
     shares = [share for share, _ in parts]
     if min(shares) < 0 or not math.isclose(sum(shares), 1.0):
         raise TrainingError(
@@ -64,6 +91,7 @@ def one_cycle(
     Starts at ``lr / start_factor`` and ends at ``lr / end_factor``. Source: Smith and Topin,
     "Super-Convergence" (2018), in the two-part form with cosines that fastai made common.
     """
+    _check(lr=lr, warmup=warmup)
     return join(
         [(warmup, cosine(lr / start_factor, lr)), (1 - warmup, cosine(lr, lr / end_factor))]
     )
@@ -75,4 +103,5 @@ def flat_cos(lr: float, *, flat: float = 0.75, end_factor: float = 1e5) -> Curve
     Source: Wright and Demeure, "Ranger21: a synergistic deep learning optimizer" (2021,
     https://arxiv.org/abs/2106.13731), explore-exploit schedule; with a cosine, as in fastai.
     """
+    _check(lr=lr, flat=flat)
     return join([(flat, constant(lr)), (1 - flat, cosine(lr, lr / end_factor))])

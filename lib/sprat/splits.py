@@ -32,6 +32,28 @@ def check_share(valid: Any, total: int) -> int:
     return max(0, valid if isinstance(valid, int) else round(valid * total))
 
 
+def refuse_one_key(keys: Tensor, what: str, size: int) -> None:
+    """Refuse a split by a key of which every sample has the same value.
+
+    Raises:
+        DataError: there is one group only, or all samples are of one time.
+    """
+    if not size > 0 or len(keys) < 2 or len(keys.unique()) > 1:
+        return
+    if what == "by_group":
+        raise DataError(
+            f"by_group names one group only for all {len(keys):,} samples; to hold it out whole "
+            "leaves one part empty.",
+            fix="give each sample the group that it is of, or leave by_group out for a share at "
+            "random",
+        )
+    raise DataError(
+        f"by_time gives one time for all {len(keys):,} samples, none later than others; to hold "
+        "out the latest leaves one part empty.",
+        fix="give the time of each sample, or leave by_time out for a share at random",
+    )
+
+
 def stratified(order: Tensor, classes: Tensor, share: float) -> Tensor:
     """The indices to hold out, the same share of every class.
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sprat.callbacks import Callback, Cancel
 from sprat.errors import CallbackError, TrainingError
+from sprat.kinds import is_whole
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -52,6 +53,9 @@ class Monitor:
         if known is None:
             raise _nobody_says(self.name, "")
         return 1.0 if known == "higher" else -1.0
+
+    def __repr__(self) -> str:
+        return repr(self.name)
 
     def score(self, learn: "Learner") -> float:
         """The newest value, larger for better; −∞ where it is not a number.
@@ -113,6 +117,10 @@ class EarlyStopping(Callback):
         min_delta: how much better counts, in the number's own units.
         better: ``"lower"`` or ``"higher"``; by default as the metric says, see `Monitor`.
 
+    Attributes:
+        ended: why it ended the newest fit, in a sentence, which is also shown below the table of
+            epochs; empty where it did not.
+
     Raises:
         TrainingError: `patience` is below 1, or `better` is neither.
     """
@@ -127,10 +135,18 @@ class EarlyStopping(Callback):
         min_delta: float = 0.0,
         better: str | None = None,
     ) -> None:
-        if patience < 1:
-            raise TrainingError(f"patience is {patience}.", fix="give 1 or more epochs")
+        if not is_whole(patience) or patience < 1:
+            raise TrainingError(f"patience is {patience!r}.", fix="give 1 or more epochs")
+        if not isinstance(monitor, str):
+            raise TrainingError(
+                f"monitor is {monitor!r}; the name of a column of the history was expected.",
+                fix=f'name it: EarlyStopping("valid_loss", patience={monitor})'
+                if is_whole(monitor)
+                else 'name it: EarlyStopping("valid_loss")',
+            )
         self.monitor, self.patience, self.min_delta = Monitor(monitor, better), patience, min_delta
         self.best, self.waited = -math.inf, 0
+        self.ended = ""
 
     def fit_begin(self, learn: "Learner") -> None:
         """Start afresh.
@@ -139,12 +155,12 @@ class EarlyStopping(Callback):
             CallbackError: nobody says whether lower is better.
         """
         self.monitor.watch(learn)
-        self.best, self.waited = -math.inf, 0
+        self.best, self.waited, self.ended = -math.inf, 0, ""
 
     def epoch_begin(self, learn: "Learner") -> None:
         """End a fit that was taken up after it had been ended here."""
         if self.waited >= self.patience:
-            raise Cancel("fit")
+            self._end()
 
     def epoch_end(self, learn: "Learner") -> None:
         """Compare, and cancel the fit where patience is at its end."""
@@ -154,7 +170,23 @@ class EarlyStopping(Callback):
             return
         self.waited += 1
         if self.waited >= self.patience:
-            raise Cancel("fit")
+            self._end()
+
+    def fit_end(self, learn: "Learner") -> None:
+        """Say why it ended, where it did and training is shown."""
+        if self.ended and learn.progress:
+            from sprat.progress import canvas
+
+            canvas().finish(self.ended)
+
+    def _end(self) -> None:
+        name, best = self.monitor.name, self.monitor.sign * self.best
+        for_long = f"for {self.waited} epoch{'s' * (self.waited > 1)}"
+        self.ended = (
+            f"EarlyStopping ended the fit: {name} has not become better {for_long}"
+            + (f" (the best was {best:.4g})." if math.isfinite(best) else "; it was no number.")
+        )  # fmt: skip
+        raise Cancel("fit")
 
     def state_dict(self) -> dict[str, Any]:
         """The best so far and how long ago it was."""

@@ -5,7 +5,7 @@ metrics, and how results are shown (``derive.py``); from the encodings follows h
 model and how its outputs come back in the data's own terms.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from sprat.data import Batch
 from sprat.derive import loss_for, metrics_for, num_outputs, read_output, read_target
 from sprat.encodings import Encoding, ToFloat
 from sprat.errors import TaskError
+from sprat.given import check_loss, check_metrics
 from sprat.tables import Table
 
 
@@ -58,7 +59,9 @@ class Task:
         set_(self, "input", _as_block(input))
         set_(self, "target", _as_block(target))
         set_(self, "output", self.target if output is None else _as_block(output))
-        set_(self, "encodings", tuple(encodings))
+        check_loss(loss)
+        check_metrics(metrics)
+        set_(self, "encodings", _as_encodings(encodings))
         self._refuse_missing(self.encoded(self.input))  # encodings that do not fit say so here
         goal = self.encoded(self.output)
         self._refuse_idle()
@@ -230,9 +233,30 @@ def _as_block(given: Any) -> Block | None:
             f"A task is made of blocks; {name} was found.",
             fix=f"call it: {name}(...)"
             if isinstance(given, type) and issubclass(given, Block)
+            else "leave the brackets out, or give several blocks in round ones: (Image(3), ...)"
+            if isinstance(given, list)
             else "pass a block, such as sprat.Image(channels=1), or a tuple of blocks",
         )
     return given
+
+
+def _as_encodings(given: Any) -> tuple[Encoding, ...]:
+    if isinstance(given, Iterable) and not isinstance(given, (str, type, Encoding)):
+        given = tuple(given)
+    listed = given if isinstance(given, tuple) else (given,)
+    wrong = next((step for step in listed if not isinstance(step, Encoding)), None)
+    if wrong is not None or listed is not given:
+        one = wrong if wrong is not None else given
+        name = one.__name__ if isinstance(one, type) else str(one)
+        known = isinstance(one, (type, Encoding))
+        raise TaskError(
+            f"encodings is {'a list with ' * (listed is given)}{one!r}; a list of encodings was "
+            "expected.",
+            fix=f"pass objects in brackets: encodings=[{name}{'()' * isinstance(one, type)}]"
+            if known
+            else "pass encodings=[sprat.ToFloat()], or leave it out",
+        )
+    return listed
 
 
 def _parts(block: Block | None) -> tuple[Block, ...]:

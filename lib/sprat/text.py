@@ -79,7 +79,12 @@ class Tokenizer(Encoding):
         """A batch of texts as indices, filled up with padding to the longest. On the CPU."""
         tokens = self.ragged(values)
         if not len(tokens.values):
-            raise TaskError("All texts of the batch are empty.", fix="drop empty texts")
+            raise TaskError(
+                "All texts of the batch are empty, so there is nothing to read.",
+                fix="put marks around every text: "
+                f"{type(self).__name__}.of(texts, marked=True); or give a word for none: "
+                '["<empty>" if not text.strip() else text for text in texts]',
+            )
         return tokens.padded()
 
     def decode(self, values: Any) -> list[str]:
@@ -162,6 +167,11 @@ class Words(Tokenizer):
     marked: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.vocabulary, str):
+            raise TaskError(
+                f"Words got the text {self.vocabulary!r:.40} as its vocabulary.",
+                fix="learn the words of texts: Words.of([text])",
+            )
         object.__setattr__(self, "vocabulary", tuple(self.vocabulary))
 
     @classmethod

@@ -6,13 +6,14 @@ The hook has to be in place before anything of sprat is imported, so it is set a
 import io
 import sys
 import types
+from collections.abc import Iterator
 from typing import IO, TextIO
 
 import hypothesis
 import pytest
 import torch
 from beartype import BeartypeConf, FrozenDict, beartype
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 _configuration = BeartypeConf(
     is_pep484_tower=True,  # where a float is asked for an int will do, as PEP 484 has it
@@ -30,6 +31,10 @@ hypothesis.settings.register_profile("sprat", deadline=None, max_examples=50, de
 hypothesis.settings.load_profile("sprat")
 
 import sprat as sp  # noqa: E402 - after the hook
+from sprat import access  # noqa: E402
+
+#: Tests of callbacks and phases, in which nobody writes what it does not declare.
+_CHECKED = ("test_callbacks", "test_phases", "test_augment", "test_loggers")
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +42,20 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No progress bar, and the same random numbers for every test in any order."""
     monkeypatch.setenv("SPRAT_PROGRESS", "off")
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _check_access(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look at what callbacks and phases write, in the tests that are about them."""
+    monkeypatch.setattr(access, "always", request.path.stem.startswith(_CHECKED))
+
+
+@pytest.fixture
+def untyped() -> Iterator[None]:
+    """Without the check of signatures, as a user has it: here wrong types reach our own checks."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture

@@ -182,7 +182,7 @@ class _Sound(sp.Block):
 
 
 PARTS = {
-    "a phase without a list": ({"phases": sp.TrainPhase()}, "phases is <sprat"),
+    "a phase without a list": ({"phases": sp.TrainPhase()}, r"phases is TrainPhase\(\)"),
     "a class of phases": ({"phases": [sp.TrainPhase]}, "phases is a list with <class"),
     "a metric without a list": ({"metrics": sp.metrics.accuracy}, "metrics is <function"),
     "the name of a metric": ({"metrics": ["accuracy"]}, "metrics is a list with 'accuracy'"),

@@ -44,7 +44,7 @@ class Augment(Callback):
             none.
     """
 
-    writes: ClassVar = {"batch"}
+    writes: ClassVar = {"batch", "loaders"}  # the latter where it works ahead
 
     def __init__(
         self,
@@ -206,5 +206,7 @@ def check_transforms(given: tuple[Any, ...]) -> None:
         if not isinstance(part, Transform):
             raise TaskError(
                 f"Augment got {part!r}; transforms were expected.",
-                fix="pass objects such as sprat.augment.Flip(), one after the other",
+                fix="leave the brackets out: sprat.Augment(sprat.augment.Flip())"
+                if isinstance(part, (list, tuple))
+                else "pass objects such as sprat.augment.Flip(), one after the other",
             )

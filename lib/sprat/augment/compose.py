@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sprat.augment.geometry import Geometric, warp
-from sprat.augment.view import Transform, View
+from sprat.augment.view import Transform, View, refuse_bytes
 
 
 def augment(
@@ -18,7 +18,11 @@ def augment(
         view: the batch, on any device.
         transforms: what to do.
         generator: where the randomness comes from, on the batch's device.
+
+    Raises:
+        TaskError: the pictures are not floats of four axes, or a transform is none.
     """
+    refuse_bytes(view, transforms)
     matrix: Tensor | None = None
     for transform in transforms:
         params = transform.draw(view, generator)

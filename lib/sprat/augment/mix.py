@@ -19,6 +19,7 @@ from sprat.blocks import Continuous, Label, Labels, Mask
 from sprat.callbacks import Callback
 from sprat.data import Batch
 from sprat.errors import TaskError
+from sprat.kinds import is_number
 from sprat.shapes import Float, Int, Shaped
 
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ class Mixing(Callback, ABC):
         num_classes: int | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        if alpha <= 0 or not 0 <= probability <= 1:
+        numbers = is_number(alpha) and is_number(probability)
+        if not numbers or alpha <= 0 or not 0 <= probability <= 1:
             raise TaskError(
-                f"{type(self).__name__} got alpha={alpha} and probability={probability}.",
+                f"{type(self).__name__} got alpha={alpha!r} and probability={probability!r}.",
                 fix="give an alpha above 0 and a probability between 0 and 1",
             )
         self.alpha, self.probability = alpha, probability

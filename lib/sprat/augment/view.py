@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -111,6 +112,45 @@ def check_size(owner: Transform, size: Any) -> None:
             if square
             else "give a pair such as (64, 64), or None",
         )
+
+
+def refuse_bytes(view: Any, transforms: Any) -> None:
+    """Refuse what is no `View`, pictures that are no floats of four axes, and no transforms.
+
+    Raises:
+        TaskError: what was found, and the call that mends it.
+    """
+    if not isinstance(view, View):
+        raise TaskError(
+            f"augment got a {type(view).__name__}; a View of pictures was expected.",
+            fix="wrap them: augment(View(pictures), [sprat.augment.Flip()])",
+        )
+    image: Any = view.image
+    if not isinstance(image, Tensor) or image.ndim != 4:
+        shape = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+        batch = isinstance(image, Tensor) and image.ndim == 3
+        raise TaskError(
+            f"The pictures to augment are {shape}; a tensor (batch, channels, height, width) was "
+            "expected.",
+            fix="give a batch: View(image[None])" if batch else "stack them: torch.stack(pictures)",
+        )
+    if not image.is_floating_point():
+        kind = str(image.dtype).removeprefix("torch.")
+        raise TaskError(
+            f"The pictures to augment are {kind}; floats from 0 to 1 were expected.",
+            fix="make them floats: View(image.float() / 255); in a task, sprat.ToFloat() does it",
+        )
+    if isinstance(transforms, Transform) or not isinstance(transforms, Sequence):
+        raise TaskError(
+            f"The transforms are {transforms!r:.60}; a list was expected.",
+            fix="put it in brackets: augment(view, [sprat.augment.Flip()])",
+        )
+    for part in transforms:
+        if not isinstance(part, Transform):
+            raise TaskError(
+                f"augment got {part!r:.60}; transforms were expected.",
+                fix="pass objects such as sprat.augment.Flip(), in brackets",
+            )
 
 
 def _is_number(value: Any) -> bool:

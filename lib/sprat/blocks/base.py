@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from sprat.errors import BlockError
+from sprat.kinds import is_picture, list_fix, list_held
 
 if TYPE_CHECKING:
     from sprat.grid import Grid
@@ -43,10 +44,7 @@ class Block(ABC):
 def check_tensor(block: Block, values: Any, *, axes: int) -> None:
     """Refuse what is not a tensor, has no samples, or has another number of axes."""
     if not isinstance(values, Tensor):
-        raise BlockError(
-            f"{block} got {type(values).__name__}; a tensor was expected.",
-            fix="convert it with torch.as_tensor(...)",
-        )
+        raise _no_tensor(block, values)
     if values.ndim != axes:
         fix = (
             "add the axis that is missing: values[None] for a batch of one sample, "
@@ -60,6 +58,19 @@ def check_tensor(block: Block, values: Any, *, axes: int) -> None:
         )
     if len(values) == 0:
         raise BlockError(f"{block} got an empty batch.", fix="check the data and its split")
+
+
+def _no_tensor(block: Block, values: Any) -> BlockError:
+    """What is said of values that are no tensor, with the call that makes one of them."""
+    held, fix = "", "convert it with torch.as_tensor(...)"
+    if isinstance(values, (list, tuple)) or is_picture(values):
+        listed = values if isinstance(values, (list, tuple)) else [values]
+        fix = list_fix(listed, block=block)
+        held = f", and this is a {type(values).__name__} {list_held(listed)}" if listed else ""
+    return BlockError(
+        f"{block} got {type(values).__name__}; a tensor was expected{held}.".replace(" .", "."),
+        fix=fix,
+    )
 
 
 def check_finite(block: Block, values: Tensor) -> None:

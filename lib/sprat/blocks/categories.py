@@ -30,9 +30,9 @@ class Categories(Block):
     def __init__(self, classes: Sequence[str] | None) -> None:
         if isinstance(classes, str) or not isinstance(classes, Sequence) or len(classes) < 2:
             raise BlockError(
-                f"{type(self).__name__} got the classes {classes!r}; at least two names were "
+                f"{type(self).__name__} got the classes {classes!r:.80}; at least two names were "
                 "expected.",
-                fix="pass a list of names, such as data.classes",
+                fix=f"pass a list of names, such as {_names(classes)}",
             )
         names = tuple(str(name) for name in classes)
         if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -74,6 +74,16 @@ class Label(Categories):
 
     def check(self, values: Any) -> None:
         """Refuse indices outside 0…len(classes)−1."""
+        if isinstance(values, Tensor) and values.ndim == 2:
+            width = values.shape[1]
+            raise BlockError(
+                f"{self} got shape {tuple(values.shape)}, 2 axes instead of 1.",
+                fix="take the one column: y[:, 0]"
+                if width == 1
+                else "give the index of the class, not a column for each: y.argmax(1)"
+                if width == len(self.classes)
+                else "give one index a sample; are inputs and targets swapped?",
+            )
         check_tensor(self, values, axes=1)
         self._check_range(values)
 
@@ -205,3 +215,12 @@ class Mask(Categories):
     def show(self, grid: "Grid", value: Any, title: str = "") -> None:
         """The classes on an empty picture."""
         grid.mask(torch.zeros(1, *value.shape), value, title)
+
+
+def _names(given: Any) -> str:
+    """The list of names that somebody meant."""
+    if isinstance(given, int) and not isinstance(given, bool) and given > 1:
+        return f"[str(i) for i in range({given})]"
+    if isinstance(given, (set, frozenset)):
+        return "sorted(classes)"
+    return "classes.tolist()" if type(given).__name__ in ("ndarray", "Series") else "data.classes"

@@ -40,12 +40,10 @@ class Image(Block):
                 fix="convert them with values.to(torch.uint8)",
             )
         if values.shape[1] != self.channels:
-            hint = "permute(0, 3, 1, 2) puts channels second"
-            last = f"; {hint}" if values.shape[3] == self.channels else ""
             raise BlockError(
                 f"{self} got a batch of shape {tuple(values.shape)}: {values.shape[1]} channels "
                 f"instead of {self.channels}.",
-                fix=f"pass Image(channels={values.shape[1]}), or mend the data{last}",
+                fix=_channels_fix(self, values),
             )
         if self.size is not None and tuple(values.shape[2:]) != self.size:
             raise BlockError(
@@ -175,11 +173,38 @@ class Keypoints(Block):
         grid.points(torch.zeros(1, *self.size), {title or "points": value})
 
 
+def _channels_fix(block: Image, values: Tensor) -> str:
+    """What makes pictures of another number of channels fit."""
+    found, wanted = values.shape[1], block.channels
+    if values.shape[3] == wanted and found not in (1, 3, 4):
+        return "put channels second: x.permute(0, 3, 1, 2)"
+    if (found, wanted) == (1, 3):
+        return "say Image(channels=1), or repeat the grey: x.expand(-1, 3, -1, -1)"
+    if (found, wanted) == (3, 1):
+        return (
+            "say Image(channels=3), or make them grey: x.float().mean(1, keepdim=True).to(x.dtype)"
+        )
+    if (found, wanted) == (4, 3):
+        return "say Image(channels=4), or leave transparency out: x[:, :3]"
+    return f"pass Image(channels={found}), or mend the data"
+
+
+def _meant(channels: Any, size: Any) -> str:
+    """The channels and the size that somebody meant."""
+    if isinstance(channels, str):
+        channels = {"L": 1, "GRAY": 1, "GREY": 1, "RGBA": 4}.get(channels.upper(), 3)
+    if not isinstance(channels, int) or channels < 1 or (channels == size and channels > 4):
+        channels = 1 if channels == size else 3
+    sides = (size, size) if isinstance(size, int) and size > 0 else (28, 28)
+    return f"channels={channels}" + ("" if size is None else f", size={sides}")
+
+
 def _check_picture(block: Image | ImageTensor) -> None:
     channels, size = block.channels, block.size
     sides = () if size is None else size if isinstance(size, tuple) and len(size) == 2 else (0,)
     if not all(isinstance(n, int) and n > 0 for n in (channels, *sides)):
         raise BlockError(
             f"{type(block).__name__} got channels={channels!r} and size={size!r}.",
-            fix="give a number of channels above 0, and size=(height, width) in pixels or None",
+            fix="give a number of channels above 0, and size=(height, width) in pixels or None: "
+            f"{type(block).__name__}({_meant(channels, size)})",
         )

@@ -25,6 +25,13 @@ class Continuous(Block):
     size: int = 1
     names: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.size, int) or self.size < 1:
+            raise BlockError(
+                f"Continuous got size {self.size!r}; how many numbers a sample has was expected.",
+                fix="give 1 or more: Continuous(size=1)",
+            )
+
     def check(self, values: Any) -> None:
         """Refuse another width, integers, and numbers that are not finite."""
         check_tensor(self, values, axes=2)

@@ -48,6 +48,14 @@ class Normalize(Encoding):
     std: Sequence[float]
 
     def __post_init__(self) -> None:
+        for name in ("mean", "std"):
+            value = getattr(self, name)
+            if isinstance(value, str) or not hasattr(value, "__iter__"):
+                raise TaskError(
+                    f"Normalize got {name}={value!r}; a list with one number a channel was "
+                    "expected.",
+                    fix="write Normalize([0.5], [0.5]), or let Normalize.of(data) compute them",
+                )
         for name in ("mean", "std"):  # lists would not do as keys of what is kept
             object.__setattr__(self, name, tuple(map(float, getattr(self, name))))
         if len(self.mean) != len(self.std) or any(s <= 0 for s in self.std):

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from sprat.models.bodies import check_counts
 from sprat.shapes import Float, Tensor
 
 
@@ -26,6 +27,13 @@ class LeNet(nn.Module):
         self, in_channels: int, num_outputs: int, *, width: int = 16, num_hiddens: int = 64
     ) -> None:
         super().__init__()
+        check_counts(
+            self,
+            in_channels=in_channels,
+            num_outputs=num_outputs,
+            width=width,
+            num_hiddens=num_hiddens,
+        )
         self.arguments: dict[str, Any] = {
             "in_channels": in_channels,
             "num_outputs": num_outputs,

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from sprat.models.bodies import check_counts, check_lists
 from sprat.shapes import Float, Shaped, Tensor
 
 
@@ -20,12 +21,18 @@ class MLP(nn.Module):
         num_inputs: numbers a sample, after flattening.
         num_outputs: numbers that come out.
         num_hiddens: the width of each hidden layer.
+
+    Raises:
+        TaskError: a size is no whole number of at least one.
     """
 
     def __init__(
         self, num_inputs: int, num_outputs: int, num_hiddens: Sequence[int] = (64,)
     ) -> None:
         super().__init__()
+        check_counts(self, num_inputs=num_inputs, num_outputs=num_outputs)
+        if not isinstance(num_hiddens, (list, tuple)) or num_hiddens:  # none is a linear model
+            check_lists(self, num_hiddens=num_hiddens)
         self.arguments: dict[str, Any] = {
             "num_inputs": num_inputs,
             "num_outputs": num_outputs,

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from sprat.models.bodies import check_counts, check_lists
 from sprat.shapes import Float, Tensor
 
 
@@ -32,6 +33,10 @@ class VAE(nn.Module):
         num_hiddens: int = 256,
     ) -> None:
         super().__init__()
+        check_counts(
+            self, in_channels=in_channels, num_latents=num_latents, num_hiddens=num_hiddens
+        )
+        check_lists(self, length=2, size=size)
         self.arguments: dict[str, Any] = {
             "in_channels": in_channels,
             "size": list(size),

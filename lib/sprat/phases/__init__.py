@@ -19,9 +19,10 @@ it is averaged into the history.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sprat.data import Batch
+from sprat.spelled import spelled
 
 if TYPE_CHECKING:
     from sprat.learner import Learner, State
@@ -35,12 +36,18 @@ class Phase(ABC):
         split: the part of the learner's data that it goes over, such as ``"train"``.
         trains: whether gradients are computed and the weights move.
         measures: whether the learner's metrics are computed.
+        writes: names of the state that a step changes besides what `Learner.update` does, as of a
+            callback; see `sprat.access`.
     """
 
     name = "phase"
     split = "train"
     trains = False
     measures = False
+    writes: ClassVar[frozenset[str] | set[str]] = frozenset()
+
+    def __repr__(self) -> str:
+        return spelled(self)
 
     @abstractmethod
     def step(self, learn: "Learner", batch: Batch) -> "State":

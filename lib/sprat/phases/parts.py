@@ -46,6 +46,9 @@ class Stream:
         self._began: Tensor | None = None  # where random numbers stood before this pass
         self._taken = 0  # batches of this pass
 
+    def __repr__(self) -> str:
+        return repr(self.split)
+
     def next(self, learn: "Learner") -> Batch:
         """The next batch, encoded and on the learner's device.
 
