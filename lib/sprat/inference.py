@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from sprat import sanity
-from sprat.data import Batch, head
+from sprat.data import Batch
 from sprat.errors import TaskError, TrainingError
 from sprat.loader import as_loader, first_batch
 from sprat.phases import Phase, TrainPhase, ValidPhase
@@ -36,7 +36,7 @@ def predict(learn: "Learner", x: Any) -> Any:
     """
     learn.model.eval()
     if learn.task:
-        learn.task.input.check(head(x, sanity.FEW))
+        learn.task.check_input(x)
     batch = learn.encode(Batch(x))
     try:
         with learn.autocast():

@@ -18,6 +18,7 @@ from sprat.labels import check_labels
 from sprat.loader import Loader, first_batch
 from sprat.metrics import Metric
 from sprat.phases import Phase, TrainPhase
+from sprat.rows import Rows
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -106,6 +107,8 @@ def check_plan(epochs: Any, lr: Any) -> None:
 def check_data(learn: "Learner") -> None:
     """Refuse data in memory that is not what the task's blocks say: all targets, a few inputs.
 
+    Of tables and plain numbers, which cost little, all inputs: each row is treated alike.
+
     Raises:
         BlockError: what was found, what was expected, and what mends it.
         DataError: a class is measured that the training part does not show.
@@ -117,12 +120,20 @@ def check_data(learn: "Learner") -> None:
         if isinstance(loader, Loader):
             data = loader.data
             if data.y is None and name not in ("train", "valid"):
-                learn.task.input.check(head(data.x, FEW))  # a part for phases that need no target
+                learn.task.check_input(_some(data.x))  # a part for phases that need no target
                 continue
-            learn.task.check(Batch(head(data.x, FEW), data.y))
+            learn.task.check(Batch(_some(data.x), data.y))
             labelled[name] = data
     if "train" in labelled and any(phase.trains for phase in learn.phases):
         check_labels(learn.task.target, labelled)
+
+
+def _some(x: Any) -> Any:
+    """All of a column that is cheap to look at, the first samples of another."""
+    if isinstance(x, tuple):
+        return tuple(map(_some, x))
+    cheap = isinstance(x, Rows) or (isinstance(x, Tensor) and x.ndim <= 2)
+    return x if cheap else head(x, FEW)
 
 
 @torch.no_grad()

@@ -176,7 +176,7 @@ class Task:
         Raises:
             BlockError: with what was found, what was expected and the fix.
         """
-        self.input.check(batch.x)
+        self.check_input(batch.x)
         if self.target is not None:
             if batch.y is None:
                 raise TaskError(
@@ -184,6 +184,30 @@ class Task:
                     fix="give the data targets, or make the task with target=None",
                 )
             self.target.check(batch.y)
+
+    def check_input(self, x: Any) -> None:
+        """Refuse inputs, not yet encoded, that are not what the block says.
+
+        A category that training never saw, or a hole where it had none, is let through where an
+        encoding has a place for it, as `sprat.tabular.Categorise` has.
+
+        Raises:
+            BlockError: with what was found, what was expected and the fix.
+        """
+        block = self.input
+        if isinstance(block, Several):
+            block = Several([self._open(part) for part in block.parts])
+        self._open(block).check(x)
+
+    def _open(self, block: Block) -> Block:
+        """A table's block with its categories missing wherever the encodings can do with that."""
+        if not isinstance(block, TableRow):
+            return block
+        whole = [name for name, _ in block.categorical if name not in block.missing]
+        wider = TableRow(block.categorical, block.continuous, [*block.missing, *whole])
+        after = self.encoded(wider)
+        left = after.missing if isinstance(after, TableRow) else ()
+        return block if set(whole) & set(left) else wider
 
     def mock_batch(self, count: int = 4, *, generator: torch.Generator | None = None) -> Batch:
         """A made-up batch, not yet encoded, that passes `check`."""
