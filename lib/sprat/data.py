@@ -21,8 +21,8 @@ from sprat.splits import (
     latest,
     refuse_missing_classes,
     stratified,
-    whole_groups,
 )
+from sprat.whole_groups import whole_groups
 
 __all__ = ["Batch", "Column", "Data", "Splits", "count", "head", "moved", "rows", "sample", "take"]
 
@@ -211,11 +211,13 @@ class Data:
 
         Args:
             valid: the share (a float below 1) or the number (an int) of samples to validate on.
-            stratify: keep the share of every label the same in both parts.
+            stratify: keep the share of every label the same in both parts, as near as whole
+                samples allow.
             by_time: when each sample was, (N,): the latest are held out, those of one time
-                together.
-            by_group: whose each sample is, (N,): groups drawn at random are held out whole, of
-                about the number of samples asked for.
+                together, of a number as near to the one asked for as times allow.
+            by_group: whose each sample is, (N,): groups drawn at random are held out whole, of a
+                number as near to the one asked for as groups allow. It warns where more than
+                twice as many have to be held out.
             allow_missing: let a class be missing from a part; by default as the data has it.
             generator: where the randomness comes from; torch's own by default.
 
@@ -228,6 +230,7 @@ class Data:
                 "A split goes by labels, by time or by group, not by several of them.",
                 fix="give one of stratify, by_time and by_group",
             )
+        missing = self.allow_missing if allow_missing is None else allow_missing
         fix = "hold out another share"
         order = torch.arange(len(self))
         held = torch.zeros(len(self), dtype=torch.bool)
@@ -238,8 +241,10 @@ class Data:
             held = whole_groups(groups, size, generator=generator)
         else:
             order = torch.randperm(len(self), generator=generator)
-            share = valid / len(self) if isinstance(valid, int) else valid
-            held[stratified(order, self._targets(), share) if stratify else order[:size]] = True
+            chosen = order[:size]
+            if stratify:
+                chosen = stratified(order, self._targets(), size, allow_missing=missing)
+            held[chosen] = True
             fix = "pass stratify=True"
         if held.all() or not held.any():
             raise DataError(
@@ -248,8 +253,8 @@ class Data:
             )
         parts = Splits(self[order[~held[order]]], self[order[held[order]]])
         for part in parts:
-            part.allow_missing = self.allow_missing if allow_missing is None else allow_missing
-        if not parts.train.allow_missing:
+            part.allow_missing = missing
+        if not missing:
             refuse_missing_classes(held, self.y, self.classes, fix)
         return parts
 
