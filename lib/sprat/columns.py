@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from sprat.cells import plain
 from sprat.errors import DataError
 
 
@@ -69,14 +70,7 @@ def as_column(values: Any) -> Any:
             )
         return columns
     if not isinstance(values, (Tensor, list)) and hasattr(values, "__array__"):
-        try:
-            values = torch.as_tensor(values)
-        except TypeError:
-            raise DataError(
-                f"A column of data has the type {getattr(values, 'dtype', type(values).__name__)}, "
-                "which torch has no tensor for.",
-                fix="turn it into numbers, or pass a list",
-            ) from None
+        values = _of_array(values)
     if (
         isinstance(values, (str, bytes, Mapping))
         or not hasattr(values, "__len__")
@@ -91,6 +85,37 @@ def as_column(values: Any) -> Any:
     if len(values) == 0:
         raise DataError("There are no samples.", fix="check the filter or the path that made it")
     return values
+
+
+def _of_array(values: Any) -> Any:
+    """A numpy array or a column of pandas as a tensor, or as a list where it holds words.
+
+    Raises:
+        DataError: it is a table of several kinds, or torch has no tensor for it.
+    """
+    import numpy as np  # which made it, so it is there; sprat.data needs nothing but torch
+
+    array = np.asarray(values)
+    if array.dtype.kind in "UO" and array.ndim == 1:
+        cells = array.tolist()
+        kinds = {
+            type(plain(cell)) if not hasattr(cell, "__len__") else type(cell) for cell in cells
+        }
+        if not cells or not kinds <= {int, float, bool, type(None)}:
+            return cells
+        if type(None) not in kinds:  # numbers that pandas keeps as objects
+            array = np.array([plain(cell) for cell in cells])
+    if array.ndim:  # torch takes neither strides below 0 nor the byte order of other machines
+        array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+        array = array if array.flags.writeable else array.copy()
+    try:
+        return torch.as_tensor(array)
+    except TypeError:
+        raise DataError(
+            f"A column of data has the type {array.dtype}, which torch has no tensor for.",
+            fix="fill what is missing and turn it into numbers, or pass a list; a table of words "
+            "and numbers goes through sprat.TableRow.of(table).read(table)",
+        ) from None
 
 
 def is_column(value: Any) -> bool:

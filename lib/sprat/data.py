@@ -4,7 +4,7 @@ Everything works on whole columns or whole batches at once: a function given to 
 `Data.filter` is called once, not once a sample.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,19 +45,26 @@ class Batch:
     def of(cls, raw: Any) -> "Batch":
         """A batch from what a loader yields: a `Batch`, ``(x, y)``, ``(x,)`` or ``x`` alone.
 
+        A named tuple or a dict of x and y goes by these names; any other dict is the inputs.
+        Several inputs or targets come as a tuple; torch makes a list of it, ``[[a, b], y]``, which
+        is a tuple again here if each part has one entry a sample.
+
         Raises:
             DataError: the loader yields a tuple of three or more, whose meaning we can't guess, or
                 something that is no batch: a number, a word, nothing.
         """
         if isinstance(raw, Batch):
             return raw
-        if not isinstance(raw, (tuple, list)):
+        if isinstance(raw, Mapping) and set(raw) == {"x", "y"}:
+            raw = (raw["x"], raw["y"])
+        elif set(getattr(raw, "_fields", ())) == {"x", "y"}:
+            raw = (raw.x, raw.y)
+        elif not isinstance(raw, (tuple, list)):
             raw = (raw,)
         if len(raw) > 2:
-            raise DataError(
-                f"The loader yields {len(raw)} things in a batch; (x, y) was expected.",
-                fix="yield sprat.Batch(x, y), or write a phase whose step takes them apart",
-            )
+            raise _several(raw)
+        if len(raw) == 2:
+            raw = _as_tuples(*raw)
         x = raw[0] if raw else None
         if not (x.ndim if isinstance(x, Tensor) else _has_length(x)):
             raise DataError(
@@ -286,6 +293,29 @@ class Data:
 
 def _has_length(value: Any) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, (str, bytes))
+
+
+def _as_tuples(x: Any, y: Any) -> tuple[Any, Any]:
+    """Lists of tensors that have one entry a sample, as tuples of columns."""
+    lists = [part for part in (x, y) if isinstance(part, list)]
+    parts = [each for some in (x, y) for each in (some if isinstance(some, list) else [some])]
+    if not lists or not all(lists) or not all(isinstance(p, Tensor) and p.ndim for p in parts):
+        return x, y
+    if len({len(part) for part in parts}) > 1:
+        return x, y
+    return (tuple(x) if isinstance(x, list) else x), (tuple(y) if isinstance(y, list) else y)
+
+
+def _several(raw: Any) -> DataError:
+    """What is said of a tuple whose meaning nobody knows."""
+    names = getattr(raw, "_fields", range(len(raw)))
+    inputs = ", ".join(map(repr, names[:-1]))
+    found = f" ({', '.join(names)})" if isinstance(names, tuple) else ""
+    return DataError(
+        f"The loader yields {len(raw)} things in a batch{found}; (x, y) was expected.",
+        fix=f"say which is which: sprat.Arranged(loader, x={names[0]!r}, y={names[1]!r}), or "
+        f"x=({inputs}), y={names[-1]!r} where there are several inputs",
+    )
 
 
 def _kind(raw: Any) -> str:

@@ -16,6 +16,7 @@ from sprat.errors import TaskError, TrainingError
 from sprat.loader import as_loader, first_batch
 from sprat.phases import Phase, TrainPhase, ValidPhase
 from sprat.recorder import Recorder
+from sprat.sequence import in_sequence
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -59,7 +60,8 @@ def predictions(
 
     Args:
         learn: what predicts.
-        data: a `Data` or a loader; by default the validation part.
+        data: a `Data` or a loader; by default the validation part. A shuffled loader is read in
+            the order of its data; see `sprat.sequence.in_sequence`.
         tta: functions from encoded inputs (batch, …) to changed ones, each used once, such as
             ``[lambda x: x.flip(-1)]``; or how often the learner's `Augment` changes them.
 
@@ -74,7 +76,7 @@ def predictions(
     views = _views(learn, tta)
     learn.model.eval()
     outputs, targets = [], []
-    for raw in getattr(loader := _loader(learn, data), "whole", loader):
+    for raw in in_sequence(_loader(learn, data)):
         batch = learn.encode(raw)
         with learn.autocast():
             seen = [learn.model(view(batch)) for view in views]

@@ -215,11 +215,22 @@ def model_refused(learn: "Learner", batch: Batch, error: Exception) -> TrainingE
     """What is said where a model can't take a batch."""
     name, said = type(learn.model).__name__, _first_line(error)
     fix = "build the model for this input (its channels, its size), or change the encodings"
+    if isinstance(batch.x, Mapping):
+        fix = arranging(batch.x)
     if "device" in said:
         fix = "keep tensors of your own in buffers (register_buffer), which move with the model"
     elif "dtype" in said or "type" in said:
         fix = "encode the input to the model's type (sprat.ToFloat() for pictures), or x.float()"
     return TrainingError(f"{name} can't take inputs of {shapes(batch.x)}: {said}", fix=fix)
+
+
+def arranging(batch: Mapping[Any, Any]) -> str:
+    """What to do where a loader yields a dict, and inputs and targets are somewhere in it."""
+    names = [*map(repr, batch), "'y'"][:2]
+    return (
+        f"say which is which of {', '.join(map(repr, batch))}: "
+        f"sprat.Arranged(loader, x={names[0]}, y={names[1]})"
+    )
 
 
 def explain_loss(learn: "Learner", y_hat: Any, y: Any, error: Exception) -> None:
@@ -231,6 +242,13 @@ def explain_loss(learn: "Learner", y_hat: Any, y: Any, error: Exception) -> None
     if isinstance(error, (SpratError, torch.OutOfMemoryError)):
         return
     said = _first_line(error)
+    if y is None:
+        raise TrainingError(
+            f"The loss has no targets to compare outputs {shapes(y_hat)} with.",
+            fix=arranging(learn.batch.x)
+            if isinstance(learn.batch.x, Mapping)
+            else "give the data targets, sprat.Data(x, y), or pass a phase that needs none",
+        ) from error
     fix = "give the model the outputs that the task needs " + (
         f"({_wanted(learn)})" if _wanted(learn) is not None else ""
     )
