@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sprat.cells import cells_of, in_order
 from sprat.columns import Column, as_column, count, describe, head, moved, rows, sample
 from sprat.errors import DataError
 from sprat.splits import (
@@ -168,24 +169,37 @@ class Data:
         return self[torch.as_tensor(keep(self.x, self.y)).bool().cpu()]
 
     def group(self, by: Any = None) -> dict[Any, "Data"]:
-        """One `Data` for each value of some key, in the values' order.
+        """One `Data` for each value of some key: numbers by size, then words by the alphabet.
 
         Args:
-            by: a function of whole columns ``(x, y)`` or the keys themselves: a tensor or a list
-                with one entry a sample. By default the target.
+            by: a function of whole columns ``(x, y)`` or the keys themselves: a tensor, a list or a
+                column of pandas with one entry a sample, compared by value. By default the target.
+
+        Raises:
+            DataError: there is not one key a sample.
         """
         keys = self._targets() if by is None else by(self.x, self.y) if callable(by) else by
-        if isinstance(keys, Tensor):
-            keys = keys.tolist()
+        keys = keys.tolist() if isinstance(keys, Tensor) else list(keys)
         places: dict[Any, list[int]] = {}
-        for place, key in enumerate(keys):
-            places.setdefault(key, []).append(place)
+        names: dict[Any, Any] = {}  # of equal keys the first
+        for place, (key, value) in enumerate(zip(keys, cells_of("by", keys), strict=True)):
+            places.setdefault(value, []).append(place)
+            names.setdefault(value, key)
+        if None in places:
+            raise DataError(
+                f"by= is missing for some of {len(self)} samples.",
+                fix="drop them first with data.filter(...), or give them a value",
+            )
         if sum(map(len, places.values())) != len(self):
             raise DataError(
                 f"There are {len(keys)} keys for {len(self)} samples.",
                 fix="give one key for each sample",
             )
-        return {key: self[torch.tensor(places[key])] for key in sorted(places)}
+        try:
+            order = sorted(places, key=lambda value: names[value])
+        except TypeError:  # of several kinds
+            order = in_order(places)
+        return {names[value]: self[torch.tensor(places[value])] for value in order}
 
     def shuffle(self, *, generator: torch.Generator | None = None) -> "Data":
         """The same samples in random order."""

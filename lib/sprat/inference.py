@@ -66,8 +66,9 @@ def predictions(
             ``[lambda x: x.flip(-1)]``; or how often the learner's `Augment` changes them.
 
     Returns:
-        ``(y_hat, y)``: raw outputs (N, …) in float32, and encoded targets (N, …) or None; tuples of
-        these where there are several outputs or targets.
+        ``(y_hat, y)``: raw outputs (N, …) in float32, and encoded targets (N, …) or None; both in
+        the target's units where these are numbers that an encoding scales; tuples where there are
+        several outputs or targets.
 
     Raises:
         TrainingError: `tta` is a number and the learner has no `Augment`, or it is below 0; or the
@@ -82,7 +83,8 @@ def predictions(
             seen = [learn.model(view(batch)) for view in views]
         outputs.append(_mean(seen))
         targets.append(batch.y)
-    return _joined(outputs), _joined(targets)
+    both = _joined(outputs), _joined(targets)
+    return both if learn.task is None else learn.task.in_units(*both)
 
 
 def evaluate(learn: "Learner", data: Any = None) -> dict[str, float]:

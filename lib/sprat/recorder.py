@@ -94,6 +94,8 @@ class Recorder(Callback):
             y_hat, y = state["y_hat"], batch.y
             if learn.group is not None and learn.metrics:
                 y_hat, y = learn.group.gathered(learn, y_hat), learn.group.gathered(learn, y)
+            if learn.task is not None and learn.metrics:
+                y_hat, y = learn.task.in_units(y_hat, y)
             for metric in learn.metrics:
                 try:
                     metric.update(y_hat, y)

@@ -255,6 +255,19 @@ def test_groups_by_target_function_and_list() -> None:
     assert data.group(["b", "a"] * 5)["a"].x.tolist() == [1, 3, 5, 7, 9]
 
 
+def test_groups_go_by_value() -> None:
+    mixed = numbered(6).group([1, 1.0, "1", np.int64(2), True, "b"])
+    assert {key: part.x.tolist() for key, part in mixed.items()} == {
+        1: [0, 1, 4], 2: [3], "1": [2], "b": [5],
+    }  # fmt: skip
+    pairs = numbered(3).group([("b", 2), ("a", 10), ("b", 2)])
+    assert {key: len(part) for key, part in pairs.items()} == {("a", 10): 1, ("b", 2): 2}
+    for hole in (None, float("nan"), ""):
+        with pytest.raises(DataError, match="missing for some") as caught:
+            numbered(3).group(["a", hole, "b"])
+        assert "data.filter" in caught.value.fix
+
+
 def test_tuples_of_columns_go_through_everything() -> None:
     rows = sp.Rows(torch.arange(8)[:, None], torch.arange(8.0)[:, None])
     data = sp.Data((torch.arange(8), rows, list("abcdefgh")), torch.arange(8) % 2)

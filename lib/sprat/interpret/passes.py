@@ -76,7 +76,7 @@ def passes(
         with torch.no_grad(), learn.autocast():
             batch = learn.encode(raw)
             y_hat = learn.model(batch.x)
-        yield batch, y_hat.float() if isinstance(y_hat, Tensor) else y_hat
+        yield batch, y_hat.detach().float() if isinstance(y_hat, Tensor) else y_hat
 
 
 def outputs_of(learn: "Learner", data: Data) -> tuple[Tensor, Any]:
@@ -96,6 +96,16 @@ def outputs_of(learn: "Learner", data: Data) -> tuple[Tensor, Any]:
         targets.append(batch.y)
     known = all(isinstance(y, Tensor) for y in targets)
     return torch.cat(outputs), torch.cat(targets).cpu() if known else None
+
+
+def measured_of(learn: "Learner", data: Data) -> tuple[Tensor, Any]:
+    """The same as metrics measure them: numbers in the target's own units.
+
+    Raises:
+        TaskError: the model puts out something else than one tensor.
+    """
+    both = outputs_of(learn, data)
+    return both if learn.task is None else learn.task.in_units(*both)
 
 
 def goal_of(learn: "Learner", what: str, *kinds: type[Block], instead: str) -> Block:
