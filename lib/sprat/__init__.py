@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         text,
     )
     from sprat.accumulate import Accumulate
+    from sprat.arranged import Arranged
     from sprat.augment import Augment, CutMix, MixUp, RandAugment
     from sprat.blocks import (
         Block,
@@ -117,6 +118,7 @@ _NAMES = {
         "Trajectory",
     ),
     "accumulate": ("Accumulate",),
+    "arranged": ("Arranged",),
     "callbacks": ("Callback", "Cancel", "GradientClip", "Schedule"),
     "checkpoint": ("Checkpoint",),
     "claims": ("claim", "record"),

@@ -1,5 +1,6 @@
 """What to do where a model refuses its inputs or a loss its targets, from what torch said of it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -22,12 +23,8 @@ def model_fix(model: nn.Module, x: Any, said: str) -> str:
         said: the first line of torch's message.
     """
     weights = next(model.parameters(), None)
-    if isinstance(x, dict):
-        keys = [*x, "y"][:2]
-        return (
-            "let the loader yield (x, y): DataLoader(..., collate_fn=lambda samples: sprat.Batch("
-            + ", ".join(f"torch.stack([s[{key!r}] for s in samples])" for key in keys) + "))"
-        )  # fmt: skip
+    if isinstance(x, Mapping):
+        return arranging(x)
     if isinstance(x, (list, tuple)) and x and isinstance(x[0], Tensor):
         return "stack them: torch.stack(x); or give the model several inputs in its forward"
     if isinstance(x, list) and x and isinstance(x[0], str):
@@ -49,6 +46,15 @@ def model_fix(model: nn.Module, x: Any, said: str) -> str:
     if x.ndim == 3 and x.shape[0] in (1, 3):
         return "give a batch: x[None]"
     return "build the model for this input (its channels, its size), or change the encodings"
+
+
+def arranging(batch: Mapping[Any, Any]) -> str:
+    """What to do where a loader yields a dict, and inputs and targets are somewhere in it."""
+    names = [*map(repr, batch), "'y'"][:2]
+    return (
+        f"say which is which of {', '.join(map(repr, batch))}: "
+        f"sprat.Arranged(loader, x={names[0]}, y={names[1]})"
+    )
 
 
 def swapped(task: Task, data: Data) -> DataError | None:

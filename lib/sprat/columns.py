@@ -6,8 +6,9 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from sprat.cells import plain
 from sprat.errors import DataError
-from sprat.kinds import no_tensor, refuse_column, refuse_inputs
+from sprat.kinds import refuse_column, refuse_inputs
 
 
 @runtime_checkable
@@ -106,16 +107,34 @@ def as_inputs(values: Any, channels: int = 3) -> Any:
 
 
 def _of_array(values: Any) -> Any:
-    """A numpy array, or whatever can be one, as a tensor; words as a list."""
-    import numpy
+    """A numpy array or a column of pandas as a tensor, or as a list where it holds words.
 
-    array = numpy.asarray(values)  # a Series of pandas is indexed by its labels, not by places
-    if array.dtype.kind in "UO" and all(isinstance(cell, str) for cell in array.flat):
-        return array.tolist()
+    Raises:
+        DataError: it is a table of several kinds, or torch has no tensor for it.
+    """
+    import numpy as np  # which made it, so it is there; sprat.data needs nothing but torch
+
+    array = np.asarray(values)
+    if array.dtype.kind in "UO" and array.ndim == 1:
+        cells = array.tolist()
+        kinds = {
+            type(plain(cell)) if not hasattr(cell, "__len__") else type(cell) for cell in cells
+        }
+        if not cells or not kinds <= {int, float, bool, type(None)}:
+            return cells
+        if type(None) not in kinds:  # numbers that pandas keeps as objects
+            array = np.array([plain(cell) for cell in cells])
+    if array.ndim:  # torch takes neither strides below 0 nor the byte order of other machines
+        array = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+        array = array if array.flags.writeable else array.copy()
     try:
-        return torch.as_tensor(array if array.flags.writeable else array.copy())
-    except (TypeError, ValueError):
-        raise no_tensor(array.dtype) from None
+        return torch.as_tensor(array)
+    except TypeError:
+        raise DataError(
+            f"A column of data has the type {array.dtype}, which torch has no tensor for.",
+            fix="fill what is missing and turn it into numbers, or pass a list; a table of words "
+            "and numbers goes through sprat.TableRow.of(table).read(table)",
+        ) from None
 
 
 def is_column(value: Any) -> bool:

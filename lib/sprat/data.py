@@ -4,13 +4,14 @@ Everything works on whole columns or whole batches at once: a function given to 
 `Data.filter` is called once, not once a sample.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from sprat.cells import cells_of, in_order
 from sprat.columns import Column, as_column, count, describe, head, moved, rows, sample
 from sprat.errors import DataError
 from sprat.given import check_function, check_generator
@@ -24,8 +25,8 @@ from sprat.splits import (
     refuse_missing_classes,
     refuse_one_key,
     stratified,
-    whole_groups,
 )
+from sprat.whole_groups import whole_groups
 
 __all__ = ["Batch", "Column", "Data", "Splits", "count", "head", "moved", "rows", "sample", "take"]
 
@@ -48,19 +49,26 @@ class Batch:
     def of(cls, raw: Any) -> "Batch":
         """A batch from what a loader yields: a `Batch`, ``(x, y)``, ``(x,)`` or ``x`` alone.
 
+        A named tuple or a dict of x and y goes by these names; any other dict is the inputs.
+        Several inputs or targets come as a tuple; torch makes a list of it, ``[[a, b], y]``, which
+        is a tuple again here if each part has one entry a sample.
+
         Raises:
             DataError: the loader yields a tuple of three or more, whose meaning we can't guess, or
                 something that is no batch: a number, a word, nothing.
         """
         if isinstance(raw, Batch):
             return raw
-        if not isinstance(raw, (tuple, list)):
+        if isinstance(raw, Mapping) and set(raw) == {"x", "y"}:
+            raw = (raw["x"], raw["y"])
+        elif set(getattr(raw, "_fields", ())) == {"x", "y"}:
+            raw = (raw.x, raw.y)
+        elif not isinstance(raw, (tuple, list)):
             raw = (raw,)
         if len(raw) > 2:
-            raise DataError(
-                f"The loader yields {len(raw)} things in a batch; (x, y) was expected.",
-                fix="yield sprat.Batch(x, y), or write a phase whose step takes them apart",
-            )
+            raise _several(raw)
+        if len(raw) == 2:
+            raw = _as_tuples(*raw)
         x = raw[0] if raw else None
         if not (x.ndim if isinstance(x, Tensor) else _has_length(x)):
             raise DataError(
@@ -176,11 +184,14 @@ class Data:
         return self[kept.bool().cpu()]
 
     def group(self, by: Any = None) -> dict[Any, "Data"]:
-        """One `Data` for each value of some key, in the values' order.
+        """One `Data` for each value of some key: numbers by size, then words by the alphabet.
 
         Args:
-            by: a function of whole columns ``(x, y)`` or the keys themselves: a tensor or a list
-                with one entry a sample. By default the target.
+            by: a function of whole columns ``(x, y)`` or the keys themselves: a tensor, a list or a
+                column of pandas with one entry a sample, compared by value. By default the target.
+
+        Raises:
+            DataError: there is not one key a sample.
         """
         if isinstance(by, str):
             raise DataError(
@@ -188,17 +199,27 @@ class Data:
                 fix="leave it out to group by the target, or give data.group(lambda x, y: y)",
             )
         keys = self._targets() if by is None else by(self.x, self.y) if callable(by) else by
-        if isinstance(keys, Tensor):
-            keys = keys.tolist()
+        keys = keys.tolist() if isinstance(keys, Tensor) else list(keys)
         places: dict[Any, list[int]] = {}
-        for place, key in enumerate(keys):
-            places.setdefault(key, []).append(place)
+        names: dict[Any, Any] = {}  # of equal keys the first
+        for place, (key, value) in enumerate(zip(keys, cells_of("by", keys), strict=True)):
+            places.setdefault(value, []).append(place)
+            names.setdefault(value, key)
+        if None in places:
+            raise DataError(
+                f"by= is missing for some of {len(self)} samples.",
+                fix="drop them first with data.filter(...), or give them a value",
+            )
         if sum(map(len, places.values())) != len(self):
             raise DataError(
                 f"There are {len(keys)} keys for {len(self)} samples.",
                 fix="give one key for each sample",
             )
-        return {key: self[torch.tensor(places[key])] for key in sorted(places)}
+        try:
+            order = sorted(places, key=lambda value: names[value])
+        except TypeError:  # of several kinds
+            order = in_order(places)
+        return {names[value]: self[torch.tensor(places[value])] for value in order}
 
     def shuffle(self, *, generator: torch.Generator | None = None) -> "Data":
         """The same samples in random order."""
@@ -232,11 +253,13 @@ class Data:
 
         Args:
             valid: the share (a float below 1) or the number (an int) of samples to validate on.
-            stratify: keep the share of every label the same in both parts.
+            stratify: keep the share of every label the same in both parts, as near as whole
+                samples allow.
             by_time: when each sample was, (N,): the latest are held out, those of one time
-                together.
-            by_group: whose each sample is, (N,): groups drawn at random are held out whole, of
-                about the number of samples asked for.
+                together, of a number as near to the one asked for as times allow.
+            by_group: whose each sample is, (N,): groups drawn at random are held out whole, of a
+                number as near to the one asked for as groups allow. It warns where more than
+                twice as many have to be held out.
             allow_missing: let a class be missing from a part; by default as the data has it.
             generator: where the randomness comes from; torch's own by default.
 
@@ -250,6 +273,7 @@ class Data:
                 "A split goes by labels, by time or by group, not by several of them.",
                 fix="give one of stratify, by_time and by_group",
             )
+        missing = self.allow_missing if allow_missing is None else allow_missing
         fix = "hold out another share"
         order = torch.arange(len(self))
         held = torch.zeros(len(self), dtype=torch.bool)
@@ -263,8 +287,10 @@ class Data:
             held = whole_groups(groups, size, generator=generator)
         else:
             order = torch.randperm(len(self), generator=generator)
-            share = valid / len(self) if isinstance(valid, int) else valid
-            held[stratified(order, self._targets(), share) if stratify else order[:size]] = True
+            chosen = order[:size]
+            if stratify:
+                chosen = stratified(order, self._targets(), size, allow_missing=missing)
+            held[chosen] = True
             fix = "pass stratify=True"
         if held.all() or not held.any():
             raise DataError(
@@ -275,8 +301,8 @@ class Data:
             )
         parts = Splits(self[order[~held[order]]], self[order[held[order]]])
         for part in parts:
-            part.allow_missing = self.allow_missing if allow_missing is None else allow_missing
-        if not parts.train.allow_missing:
+            part.allow_missing = missing
+        if not missing:
             refuse_missing_classes(held, self.y, self.classes, fix)
         return parts
 
@@ -309,6 +335,29 @@ class Data:
 
 def _has_length(value: Any) -> bool:
     return hasattr(value, "__len__") and not isinstance(value, (str, bytes))
+
+
+def _as_tuples(x: Any, y: Any) -> tuple[Any, Any]:
+    """Lists of tensors that have one entry a sample, as tuples of columns."""
+    lists = [part for part in (x, y) if isinstance(part, list)]
+    parts = [each for some in (x, y) for each in (some if isinstance(some, list) else [some])]
+    if not lists or not all(lists) or not all(isinstance(p, Tensor) and p.ndim for p in parts):
+        return x, y
+    if len({len(part) for part in parts}) > 1:
+        return x, y
+    return (tuple(x) if isinstance(x, list) else x), (tuple(y) if isinstance(y, list) else y)
+
+
+def _several(raw: Any) -> DataError:
+    """What is said of a tuple whose meaning nobody knows."""
+    names = getattr(raw, "_fields", range(len(raw)))
+    inputs = ", ".join(map(repr, names[:-1]))
+    found = f" ({', '.join(names)})" if isinstance(names, tuple) else ""
+    return DataError(
+        f"The loader yields {len(raw)} things in a batch{found}; (x, y) was expected.",
+        fix=f"say which is which: sprat.Arranged(loader, x={names[0]!r}, y={names[1]!r}), or "
+        f"x=({inputs}), y={names[-1]!r} where there are several inputs",
+    )
 
 
 def _kind(raw: Any) -> str:

@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from sprat.blocks import TableRow
 from sprat.data import Batch
 from sprat.errors import BlockError, ExportError, TaskError
 from sprat.given import check_folder
@@ -29,7 +30,7 @@ from sprat.task import Task
 if TYPE_CHECKING:
     from sprat.learner import Learner
 
-FORMAT = 1
+FORMAT = 2  # 1 kept the categories of tables as words
 _WHERE = ("blocks", "encodings", "tabular", "text")  # where blocks and encodings are defined
 
 
@@ -54,7 +55,7 @@ class Exported:
         """
         if self.task is None:
             return self.model(x)
-        self.task.input.check(x)
+        self.task.check_input(x)
         return self.task.decode_output(self.model(self.task.encode(Batch(x)).x))
 
 
@@ -239,6 +240,8 @@ def _part(spec: dict[str, Any]) -> Any:
             f"The config names the unknown type {spec['type']!r}.",
             fix="make the task yourself and pass it: sprat.load(folder, task=...)",
         )
+    if kind is TableRow:  # format 1 kept categories as the words for them
+        spec = {"as_text": True} | spec
     return kind(**{name: _read(value) for name, value in spec.items() if name != "type"})
 
 

@@ -191,7 +191,7 @@ def _inputs(
         example = task.mock_batch(2, generator=generator).x
     elif task is not None:
         try:
-            task.input.check(example)
+            task.check_input(example)
         except BlockError as error:
             raise ExportError(f"The example does not fit: {error.found}", fix=error.fix) from None
     if task is not None and not encode:

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from sprat import sanity
 from sprat.columns import as_inputs
-from sprat.data import Batch, head
+from sprat.data import Batch
 from sprat.errors import TaskError, TrainingError
 from sprat.given import check_folder
 from sprat.loader import as_loader, first_batch
 from sprat.phases import Phase, TrainPhase, ValidPhase
 from sprat.recorder import Recorder
+from sprat.sequence import in_sequence
 from sprat.snapshot import looking
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def predict(learn: "Learner", x: Any) -> Any:
     learn.model.eval()
     x = as_inputs(x, getattr(learn.task and learn.task.input, "channels", 3))
     if learn.task:
-        learn.task.input.check(head(x, sanity.FEW))
+        learn.task.check_input(x)
     batch = learn.encode(Batch(x))
     try:
         with learn.autocast():
@@ -75,13 +76,15 @@ def predictions(
 
     Args:
         learn: what predicts.
-        data: a `Data`, a loader, or the name of a part; by default the validation part.
+        data: a `Data`, a loader, or the name of a part; by default the validation part. A
+            shuffled loader is read in the order of its data; see `sprat.sequence.in_sequence`.
         tta: functions from encoded inputs (batch, …) to changed ones, each used once, such as
             ``[lambda x: x.flip(-1)]``; or how often the learner's `Augment` changes them.
 
     Returns:
-        ``(y_hat, y)``: raw outputs (N, …) in float32, and encoded targets (N, …) or None; tuples of
-        these where there are several outputs or targets.
+        ``(y_hat, y)``: raw outputs (N, …) in float32, and encoded targets (N, …) or None; both in
+        the target's units where these are numbers that an encoding scales; tuples where there are
+        several outputs or targets.
 
     Raises:
         TrainingError: `tta` is a number and the learner has no `Augment`, or it is below 0; or the
@@ -90,13 +93,14 @@ def predictions(
     views = _views(learn, tta)
     learn.model.eval()
     outputs, targets = [], []
-    for raw in getattr(loader := _loader(learn, data), "whole", loader):
+    for raw in in_sequence(_loader(learn, data)):
         batch = learn.encode(raw)
         with learn.autocast():
             seen = [learn.model(view(batch)) for view in views]
         outputs.append(_mean(seen))
         targets.append(batch.y)
-    return _joined(outputs), _joined(targets)
+    both = _joined(outputs), _joined(targets)
+    return both if learn.task is None else learn.task.in_units(*both)
 
 
 @_only_looks

@@ -185,7 +185,8 @@ def as_loader(
     """A `Loader` over a `Data`; a loader as it is.
 
     Raises:
-        DataError: it is neither, a list of `Data`, or a loader that does not know its length.
+        DataError: it is neither, a list of `Data`, samples themselves, or a loader that does not
+            know its length.
     """
     if isinstance(data, Data):
         return Loader(
@@ -204,12 +205,43 @@ def as_loader(
     if isinstance(data, tuple):
         refuse_columns(data)
     refuse_loader(data)
+    _refuse_samples(data)
     if not hasattr(data, "__iter__") or not hasattr(data, "__len__"):
         raise DataError(
             f"{type(data).__name__} is neither a Data nor a loader that knows its length.",
             fix="pass a sprat.Data or a torch.utils.data.DataLoader",
         )
+    try:
+        len(data)
+    except TypeError as error:
+        raise DataError(
+            f"This {type(data).__name__} does not know its length: {error}.",
+            fix="give the data set of the loader a method: def __len__(self): return "
+            "number_of_samples; or pass list(loader) where all batches fit into memory",
+        ) from None
     return data
+
+
+def _refuse_samples(data: Any) -> None:
+    """Refuse what holds samples: each of them would be taken for a batch.
+
+    Raises:
+        DataError: with the call that makes data of them.
+    """
+    kind = type(data).__name__
+    if isinstance(data, Mapping):
+        named = ", ".join(map(repr, list(data)[:2]))
+        found, fix = f"A dict of {named}", "pass sprat.Data(x, y), with the columns of the dict"
+    elif isinstance(data, tuple) and any(isinstance(part, Tensor) for part in data):
+        found, fix = f"A tuple of {len(data)} columns", "pass sprat.Data(x, y)"
+    elif isinstance(data, (Tensor, str, bytes, *_OURS)) or hasattr(data, "__array__"):
+        columns = ", with x = block.read(table) for a table" if kind == "DataFrame" else ""
+        found, fix = f"A {kind}", f"pass sprat.Data(x), or sprat.Data(x, y) with targets{columns}"
+    elif isinstance(data, list) and data and isinstance(data[0], str):
+        found, fix = "A list of strings", "pass sprat.Data(texts), or sprat.Data(texts, y)"
+    else:
+        return
+    raise DataError(f"{found} holds samples, where a Data or a loader was expected.", fix=fix)
 
 
 def first_batch(loader: Any, count: int) -> Batch:

@@ -104,6 +104,8 @@ class Recorder(Callback):
             if learn.group is not None and learn.metrics:
                 y_hat, y = learn.group.gathered(learn, y_hat), learn.group.gathered(learn, y)
             self.compared = True
+            if learn.task is not None and learn.metrics:
+                y_hat, y = learn.task.in_units(y_hat, y)
             for metric in learn.metrics:
                 try:
                     metric.update(y_hat, y)

@@ -19,6 +19,7 @@ from sprat.labels import check_labels
 from sprat.loader import Loader, first_batch
 from sprat.metrics import Metric
 from sprat.phases import Phase, TrainPhase
+from sprat.rows import Rows
 from sprat.task import Task
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ def check_given(task: Any, model: Any, loss: Any, lr: Any, generator: Any) -> nn
 def check_data(learn: "Learner") -> None:
     """Refuse data in memory that is not what the task's blocks say: all targets, a few inputs.
 
+    Of tables and plain numbers, which cost little, all inputs: each row is treated alike.
+
     Raises:
         BlockError: what was found, what was expected, and what mends it.
         DataError: a class is measured that the training part does not show.
@@ -116,15 +119,23 @@ def check_data(learn: "Learner") -> None:
         if isinstance(loader, Loader):
             data = loader.data
             if data.y is None and name not in ("train", "valid"):
-                learn.task.input.check(head(data.x, FEW))  # a part for phases that need no target
+                learn.task.check_input(_some(data.x))  # a part for phases that need no target
                 continue
             try:
-                learn.task.check(Batch(head(data.x, FEW), data.y))
+                learn.task.check(Batch(_some(data.x), data.y))
             except BlockError as error:
                 raise advice.swapped(learn.task, data) or error from None
             labelled[name] = data
     if "train" in labelled and any(phase.trains for phase in learn.phases):
         check_labels(learn.task.target, labelled)
+
+
+def _some(x: Any) -> Any:
+    """All of a column that is cheap to look at, the first samples of another."""
+    if isinstance(x, tuple):
+        return tuple(map(_some, x))
+    cheap = isinstance(x, Rows) or (isinstance(x, Tensor) and x.ndim <= 2)
+    return x if cheap else head(x, FEW)
 
 
 @torch.no_grad()
@@ -272,6 +283,13 @@ def explain_loss(learn: "Learner", y_hat: Any, y: Any, error: Exception) -> None
     if isinstance(error, (SpratError, torch.OutOfMemoryError)):
         return
     said = _first_line(error)
+    if y is None:
+        raise TrainingError(
+            f"The loss has no targets to compare outputs {shapes(y_hat)} with.",
+            fix=advice.arranging(learn.batch.x)
+            if isinstance(learn.batch.x, Mapping)
+            else advice.loss_fix(y_hat, y, said, None),
+        ) from error
     fix = advice.loss_fix(y_hat, y, said, _wanted(learn))
     raise TrainingError(
         f"The loss can't compare outputs {shapes(y_hat)} with targets {shapes(y)}: {said}", fix=fix

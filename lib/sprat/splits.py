@@ -1,7 +1,9 @@
 """Which samples are held out for validation: at random, by class, by time or by group."""
 
 import math
+import warnings
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import torch
@@ -24,12 +26,12 @@ def check_share(valid: Any, total: int) -> int:
     Raises:
         DataError: it is neither.
     """
-    if not isinstance(valid, (int, float)) or not math.isfinite(valid):
+    if not isinstance(valid, (Integral, Real)) or not math.isfinite(valid):
         raise DataError(
             f"valid={valid!r} is neither a share nor a number of samples.",
             fix="give a share between 0 and 1, or a number below the number of samples",
         )
-    return max(0, valid if isinstance(valid, int) else round(valid * total))
+    return max(0, int(valid) if isinstance(valid, Integral) else round(float(valid) * total))
 
 
 def refuse_one_key(keys: Tensor, what: str, size: int) -> None:
@@ -54,56 +56,81 @@ def refuse_one_key(keys: Tensor, what: str, size: int) -> None:
     )
 
 
-def stratified(order: Tensor, classes: Tensor, share: float) -> Tensor:
-    """The indices to hold out, the same share of every class.
+def stratified(order: Tensor, classes: Tensor, size: int, *, allow_missing: bool) -> Tensor:
+    """The indices to hold out: `size` of them, of every class as near to the same share as can be.
+
+    Each class gets the whole part of its share, and what is left goes to those with the largest
+    remainders. Every class keeps one sample in each part.
 
     Args:
         order: all indices in random order, (N,).
         classes: of each sample, in the data's order, (N,).
-        share: to hold out, 0…1.
+        size: how many to hold out.
+        allow_missing: let a class be missing from a part.
 
     Raises:
         DataError: a class would be missing from a part.
     """
     shuffled, chosen = classes.cpu()[order], []
-    for value in classes.unique().tolist():
-        mine = order[shuffled == value]
-        size = round(share * len(mine))
-        if not 0 < size < len(mine):
-            raise DataError(
-                f"Label {value} has {len(mine)} samples; {share:.0%} of them leaves "
-                "one part without it.",
-                fix="hold out another share, or drop the rare label with data.filter",
-            )
-        chosen.append(mine[:size])
+    values, counts = shuffled.unique(return_counts=True)
+    least = torch.full_like(counts, 0 if allow_missing else 1)
+    most = counts - least
+    if int(counts.min()) < 2 and not allow_missing:
+        rare = int(counts.argmin())
+        raise DataError(
+            f"Label {values[rare].item()} has {int(counts[rare])} samples; that leaves one part "
+            "without it.",
+            fix="drop the rare label with data.filter, or allow_missing=True if that is what you "
+            "want",
+        )
+    if not int(least.sum()) <= size <= int(most.sum()):
+        raise DataError(
+            f"{size} of {len(order)} samples with {len(values)} labels leaves one part without one "
+            "of them.",
+            fix=f"hold out {int(least.sum())} to {int(most.sum())}, or allow_missing=True if that "
+            "is what you want",
+        )
+    for value, held in zip(values.tolist(), _shares(counts, size, least, most), strict=True):
+        chosen.append(order[shuffled == value][:held])
     return torch.cat(chosen)
 
 
+def _shares(counts: Tensor, size: int, least: Tensor, most: Tensor) -> list[int]:
+    """Whole numbers that sum to `size` and are nearest to shares of `counts`, within bounds."""
+    total = int(counts.sum())
+    held = (counts * size // total).clamp(least, most)
+    while (off := size - int(held.sum())) != 0:
+        step = 1 if off > 0 else -1
+        lacking = (counts * size - held * total) * step  # whole numbers, so equals are equal
+        full = held >= most if off > 0 else held <= least
+        held[lacking.masked_fill(full, torch.iinfo(torch.int64).min).argmax()] += step
+    return held.tolist()
+
+
 def latest(times: Tensor, size: int) -> Bool[Tensor, " samples"]:
-    """True for the last `size` samples in time, and for what is as late as the first of them.
+    """True for the last samples in time, of as many as come nearest to `size`.
 
-    So nothing is learnt from the hours in which, or after which, the model is measured.
+    What is as late as the first of them is held out too, so nothing is learnt from the hours in
+    which, or after which, the model is measured. Of two numbers as near, the larger is taken.
     """
-    if size < 1:
-        return torch.zeros(len(times), dtype=torch.bool)
-    border = times.sort().values[-min(size, len(times))]
-    return times >= border
+    values, counts = times.unique(return_counts=True)
+    if size < 1 or size >= len(times) or len(values) < 2:
+        return torch.full_like(times, size >= len(times), dtype=torch.bool)  # which is no split
+    sums = counts.flip(0).cumsum(0)[:-1]  # of the last time, the last two, …: one is left to learn
+    near = (sums - size).abs()
+    many = int((near == near.min()).nonzero()[-1]) + 1
+    warn_if_far(int(sums[many - 1]), size, "by_time")
+    return times >= values[-many]
 
 
-def whole_groups(
-    groups: Tensor, size: int, *, generator: torch.Generator | None
-) -> Bool[Tensor, " samples"]:
-    """True for the samples of random groups, of as many as come nearest to `size` samples.
-
-    One group at least is left to learn from.
-    """
-    values, member, counts = groups.unique(return_inverse=True, return_counts=True)
-    order = torch.randperm(len(values), generator=generator)
-    sums = counts[order].cumsum(0)[:-1]
-    many = int((sums - size).abs().argmin()) + 1 if size > 0 and len(sums) else 0
-    held = torch.zeros(len(values), dtype=torch.bool)
-    held[order[:many]] = True
-    return held[member]
+def warn_if_far(held: int, size: int, by: str) -> None:
+    """Say so where a part that can't be cut is far larger than what was asked for."""
+    if held > 2 * size:
+        warnings.warn(
+            f"{by} holds out {held:,} samples where {size:,} were asked for: no smaller number "
+            "comes nearer, as equal keys stay together.",
+            stacklevel=4,  # where the data is split
+        )
 
 
 def as_index(values: Any, total: int) -> Tensor:

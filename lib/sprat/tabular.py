@@ -95,7 +95,8 @@ class Categorise(Encoding):
             (name, (UNKNOWN, *(categories[i] for i in kept)))
             for (name, categories), kept in zip(block.categorical, self.kept, strict=True)
         ]
-        return TableRow(new, block.continuous, [n for n in block.missing if n not in names])
+        left = [name for name in block.missing if name not in names]
+        return TableRow(new, block.continuous, left, as_text=block.as_text)
 
     def encode(self, values: Rows) -> Rows:
         """Stored indices to those of training."""
@@ -125,13 +126,15 @@ class FillMissing(Encoding):
 
     @classmethod
     def of(cls, block: TableRow, rows: Rows) -> "FillMissing":
-        """With each column's median over the training rows.
+        """With each column's median over the training rows: of two in the middle, their mean.
 
         Raises:
             TaskError: a column is missing throughout.
         """
         block.check(rows)
-        medians = rows.continuous.nanmedian(0).values.tolist()
+        numbers = rows.continuous.double()
+        lower, upper = numbers.nanmedian(0).values, -(-numbers).nanmedian(0).values
+        medians = (lower / 2 + upper / 2).tolist()
         empty = [n for n, value in zip(block.continuous, medians, strict=True) if value != value]
         if empty:
             raise TaskError(
@@ -151,7 +154,8 @@ class FillMissing(Encoding):
         _same_columns(self, self.names, block)
         flags = [(f"{name} missing", YES_NO) for name in self.flagged]
         left = [name for name in block.missing if name not in self.flagged]
-        return TableRow([*block.categorical, *flags], block.continuous, left)
+        columns = [*block.categorical, *flags]
+        return TableRow(columns, block.continuous, left, as_text=block.as_text)
 
     def encode(self, values: Rows) -> Rows:
         """Fill and flag."""

@@ -12,7 +12,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sprat.blocks import Block, Image, ImageTensor, Several, TableRow
+from sprat.blocks import (
+    Block,
+    Continuous,
+    Image,
+    ImageTensor,
+    Keypoints,
+    Several,
+    TableRow,
+    Trajectory,
+)
 from sprat.data import Batch
 from sprat.derive import loss_for, metrics_for, num_outputs, read_output, read_target
 from sprat.encodings import Encoding, ToFloat
@@ -32,7 +41,8 @@ class Task:
         output: the block of what the model puts out; by default that of the target.
         encodings: applied in order to whatever they fit; by default what the blocks need.
         loss: ``(y_hat, y)`` to a tensor with no axes; by default what the target calls for.
-        metrics: by default what the target calls for.
+        metrics: by default what the target calls for. They get numbers in the target's own units,
+            also where an encoding scales them; the loss gets what the model works on.
 
     Raises:
         TaskError: no loss, head or encoding is known for these blocks, an encoding fits none of
@@ -173,13 +183,43 @@ class Task:
         assert goal is not None
         return self.decode(self.output, read_output(goal, y_hat))
 
+    def in_units(self, y_hat: Any, y: Any) -> tuple[Any, Any]:
+        """Outputs and encoded targets of a batch, as metrics measure them.
+
+        Numbers come back to the target's own units: pixels, dollars. Everything else, and outputs
+        that are not what the target calls for, stay as the model and the loss see them.
+
+        Args:
+            y_hat: what the model put out; a tuple for several outputs.
+            y: encoded targets likewise, or None.
+        """
+        if self.target is None or self.output is None:
+            return y_hat, y
+        return self._unscaled(self.output, self.target, y_hat, y)
+
+    def _unscaled(self, output: Block, target: Block, y_hat: Any, y: Any) -> tuple[Any, Any]:
+        if isinstance(output, Several) and isinstance(target, Several):
+            if not isinstance(y_hat, (tuple, list)) or not isinstance(y, (tuple, list, type(None))):
+                return y_hat, y
+            truths = [None] * len(y_hat) if y is None else y
+            blocks = zip(output.parts, target.parts, strict=True)
+            both = [self._unscaled(*b, *v) for b, *v in zip(blocks, y_hat, truths, strict=True)]
+            said, true = zip(*both, strict=True)
+            return said, None if y is None else true
+        if not self._steps(output) and not self._steps(target):
+            return y_hat, y
+        goals = self.encoded(output), self.encoded(target)
+        if not _is_of(goals[0], y_hat) or not (y is None or _is_of(goals[1], y)):
+            return y_hat, y
+        return self.decode(output, y_hat), None if y is None else self.decode(target, y)
+
     def check(self, batch: Batch) -> None:
         """Refuse a batch, not yet encoded, that is not what the blocks say.
 
         Raises:
             BlockError: with what was found, what was expected and the fix.
         """
-        self.input.check(batch.x)
+        self.check_input(batch.x)
         if self.target is not None:
             if batch.y is None:
                 raise TaskError(
@@ -187,6 +227,30 @@ class Task:
                     fix="give the data targets, or make the task with target=None",
                 )
             self.target.check(batch.y)
+
+    def check_input(self, x: Any) -> None:
+        """Refuse inputs, not yet encoded, that are not what the block says.
+
+        A category that training never saw, or a hole where it had none, is let through where an
+        encoding has a place for it, as `sprat.tabular.Categorise` has.
+
+        Raises:
+            BlockError: with what was found, what was expected and the fix.
+        """
+        block = self.input
+        if isinstance(block, Several):
+            block = Several([self._open(part) for part in block.parts])
+        self._open(block).check(x)
+
+    def _open(self, block: Block) -> Block:
+        """A table's block with its categories missing wherever the encodings can do with that."""
+        if not isinstance(block, TableRow):
+            return block
+        whole = [name for name, _ in block.categorical if name not in block.missing]
+        wider = TableRow(block.categorical, block.continuous, [*block.missing, *whole])
+        after = self.encoded(wider)
+        left = after.missing if isinstance(after, TableRow) else ()
+        return block if set(whole) & set(left) else wider
 
     def mock_batch(self, count: int = 4, *, generator: torch.Generator | None = None) -> Batch:
         """A made-up batch, not yet encoded, that passes `check`."""
@@ -264,6 +328,16 @@ def _parts(block: Block | None) -> tuple[Block, ...]:
     if block is None:
         return ()
     return block.parts if isinstance(block, Several) else (block,)
+
+
+def _is_of(goal: Block | None, values: Any) -> bool:
+    """Whether values are numbers of such a block, as many a sample as it says."""
+    if not isinstance(values, Tensor) or not isinstance(goal, (Continuous, Keypoints, Trajectory)):
+        return False
+    if isinstance(goal, Keypoints):
+        return values.shape[1:] == (len(goal.names), 2)
+    axes = 2 if isinstance(goal, Continuous) else 3
+    return values.ndim == axes and values.shape[-1] == goal.size
 
 
 def _in_words(steps: list[Encoding]) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from sprat.blocks import Block, Text, Tokens
@@ -76,15 +77,13 @@ class Tokenizer(Encoding):
         return Ragged.of([marks[0] + self.split(text) + marks[1] for text in texts], PADDING)
 
     def encode(self, values: Sequence[str]) -> Int[Tensor, "batch longest"]:
-        """A batch of texts as indices, filled up with padding to the longest. On the CPU."""
+        """A batch of texts as indices, filled up with padding to the longest. On the CPU.
+
+        An empty text is padding alone, at least one piece of it.
+        """
         tokens = self.ragged(values)
         if not len(tokens.values):
-            raise TaskError(
-                "All texts of the batch are empty, so there is nothing to read.",
-                fix="put marks around every text: "
-                f"{type(self).__name__}.of(texts, marked=True); or give a word for none: "
-                '["<empty>" if not text.strip() else text for text in texts]',
-            )
+            return torch.full((len(tokens), 1), PADDING)
         return tokens.padded()
 
     def decode(self, values: Any) -> list[str]:

@@ -44,7 +44,8 @@ def test_stratified_split_keeps_shares(count: int, seed: int) -> None:
     for value in range(2):
         whole = int((data.y == value).sum())
         held = int((parts.valid.y == value).sum())
-        assert held == round(0.25 * whole)
+        assert abs(held - 0.25 * whole) < 1
+    assert len(parts.valid) == round(0.25 * count)
     assert sorted(torch.cat([parts.train.x, parts.valid.x]).tolist()) == list(range(count))
 
 

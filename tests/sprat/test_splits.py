@@ -1,6 +1,7 @@
 """Parts of data: by class, by time, by group; and grouping, filtering, shuffling."""
 
 from collections.abc import Callable
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,12 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedShuffleSplit
 
 import sprat as sp
 from sprat.errors import DataError
+from sprat.splits import check_share
+from sprat.whole_groups import _fitting
 
 
 def numbered(count: int, classes: int = 2) -> sp.Data:
@@ -21,15 +25,17 @@ def dice(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.mark.filterwarnings("ignore:by_time holds out")
 @given(st.lists(st.integers(0, 9), min_size=2, max_size=40), st.floats(0.1, 0.9))
 def test_by_time_nothing_is_learnt_from_the_future(times: list[int], share: float) -> None:
     size = round(share * len(times))
-    assume(size > 0 and sorted(times)[-size] > min(times))
+    assume(0 < size < len(times) and min(times) < max(times))
     when = torch.tensor(times)
     parts = numbered(len(times)).split(share, by_time=times)
     assert int(when[parts.train.x].max()) < int(when[parts.valid.x].min())
     assert sorted([*parts.train.x.tolist(), *parts.valid.x.tolist()]) == list(range(len(times)))
-    assert len(parts.valid) >= size
+    possible = [sum(time >= border for time in times) for border in set(times) - {min(times)}]
+    assert abs(len(parts.valid) - size) == min(abs(count - size) for count in possible)
     assert parts.train.x.tolist() == sorted(parts.train.x.tolist())  # order is kept
 
 
@@ -42,6 +48,113 @@ def test_by_group_no_group_is_in_both_parts(groups: list[str], seed: int) -> Non
     assert not here & there
     assert here | there == set(groups)
     assert len(parts.train) + len(parts.valid) == len(groups)
+
+
+def nearest(groups: list[int], size: int) -> int:
+    """How near to `size` samples whole groups come, by trying all choices."""
+    counts = [groups.count(group) for group in set(groups)]
+    sums = {sum(some) for n in range(1, len(counts)) for some in combinations(counts, n)}
+    return min(abs(total - size) for total in sums)
+
+
+@pytest.mark.filterwarnings("ignore:by_group holds out")
+@given(
+    st.lists(st.integers(0, 7), min_size=4, max_size=40), st.floats(0.05, 0.95), st.integers(0, 99)
+)
+def test_by_group_comes_as_near_as_any_choice_of_groups(
+    groups: list[int], share: float, seed: int
+) -> None:
+    size = round(share * len(groups))
+    assume(len(set(groups)) > 1 and 0 < size < len(groups))
+    first, again = (
+        numbered(len(groups)).split(share, by_group=groups, generator=dice(seed)) for _ in range(2)
+    )
+    assert abs(len(first.valid) - size) == nearest(groups, size)
+    assert first.valid.x.tolist() == again.valid.x.tolist()
+
+
+def test_by_group_takes_the_small_group_and_says_where_none_is_small() -> None:
+    groups = ["a"] * 45 + ["b"] * 5
+    for seed in range(6):
+        assert len(numbered(50).split(0.2, by_group=groups, generator=dice(seed)).valid) == 5
+    with pytest.warns(UserWarning, match="by_group holds out 25 samples where 10 were asked for"):
+        assert len(numbered(50).split(0.2, by_group=["a", "b"] * 25).valid) == 25
+    with pytest.warns(UserWarning, match="by_time holds out 40 samples where 5 were asked for"):
+        assert len(numbered(50).split(0.1, by_time=[0] * 10 + [1] * 40).valid) == 40
+
+
+def test_by_group_draws_among_choices_that_are_equally_near() -> None:
+    sizes = [3, 3, 7, 7, 20]  # 10 = 3 + 7 in four ways
+    groups = [group for group, size in enumerate(sizes) for _ in range(size)]
+    drawn = set()
+    for seed in range(60):
+        valid = numbered(40).split(10, by_group=groups, generator=dice(seed)).valid
+        assert len(valid) == 10
+        drawn.add(frozenset(groups[i] for i in valid.x.tolist()))
+    assert len(drawn) == 4
+
+
+def test_more_groups_than_can_be_tried_are_filled_up() -> None:
+    sizes = torch.arange(2000) % 7 + 1
+    groups = torch.repeat_interleave(sizes)
+    for share in (0.1, 0.5, 0.9):
+        size = round(share * len(groups))
+        chosen = _fitting(sizes.tolist(), size)
+        assert abs(int(sizes[chosen].sum()) - size) <= 1
+    assert _fitting([5, 4, 9], 3) == [1]
+    assert _fitting([5, 5], 9) == [0]  # one is left to learn from
+    assert _fitting([4, 6, 9], 9) == [0, 1]
+    many = numbered(40_000)
+    parts = many.split(0.2, by_group=torch.arange(40_000) // 2, generator=dice())
+    assert len(parts.valid) == 8000
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=10, max_size=80), st.floats(0.1, 0.9), st.integers(0, 99)
+)
+def test_a_stratified_split_has_the_size_that_was_asked_for(
+    labels: list[int], share: float, seed: int
+) -> None:
+    counts = {label: labels.count(label) for label in set(labels)}
+    size = round(share * len(labels))
+    assume(min(counts.values()) > 1 and len(counts) <= size <= len(labels) - len(counts))
+    data = sp.Data(torch.arange(len(labels)), torch.tensor(labels))
+    for valid in (share, size):
+        parts = data.split(valid, stratify=True, generator=dice(seed))
+        theirs = StratifiedShuffleSplit(1, test_size=size, random_state=seed)
+        _, expected = next(theirs.split(labels, labels))
+        assert len(parts.valid) == len(expected) == size
+        for label, count in counts.items():
+            held = int((parts.valid.y == label).sum())
+            assert 0 < held < count
+            if 1 <= size * count / len(labels) <= count - 1:
+                assert abs(held - size * count / len(labels)) < len(counts)
+    assert sorted([*parts.train.x.tolist(), *parts.valid.x.tolist()]) == list(range(len(labels)))
+
+
+def test_a_stratified_split_goes_by_the_largest_remainder() -> None:
+    y = torch.tensor([0] * 97 + [1] * 31 + [2] * 7)
+    parts = sp.Data(torch.randn(135, 2), y).split(27, stratify=True, generator=dice())
+    assert parts.valid.y.bincount().tolist() == [20, 6, 1]  # of 19.4, 6.2, 1.4
+
+
+def test_a_class_may_be_missing_from_a_part_if_that_is_allowed() -> None:
+    rare = sp.Data(torch.randn(41, 2), torch.tensor([0] * 20 + [1] * 20 + [2]))
+    parts = rare.split(0.2, stratify=True, allow_missing=True, generator=dice())
+    assert len(parts.valid) == 8
+    assert parts.valid.y.bincount(minlength=3).tolist() == [4, 4, 0]
+    with pytest.raises(DataError, match="Label 2 has 1 samples") as caught:
+        rare.split(0.2, stratify=True)
+    assert "allow_missing=True" in caught.value.fix
+    with pytest.raises(DataError, match="1 of 9 samples with 3 labels") as caught:
+        numbered(9, 3).split(1, stratify=True)
+    assert "hold out 3 to 6" in caught.value.fix
+    assert len(numbered(9, 3).split(3, stratify=True).valid) == 3
+
+
+def test_numbers_of_numpy_say_how_many_too() -> None:
+    assert check_share(np.int64(3), 10) == 3
+    assert check_share(np.float32(0.3), 10) == 3
 
 
 def test_by_group_comes_near_to_the_share_and_is_random() -> None:
@@ -140,6 +253,19 @@ def test_groups_by_target_function_and_list() -> None:
     assert {key: len(part) for key, part in halves.items()} == {False: 5, True: 5}
     assert list(data.group(["b", "a"] * 5)) == ["a", "b"]
     assert data.group(["b", "a"] * 5)["a"].x.tolist() == [1, 3, 5, 7, 9]
+
+
+def test_groups_go_by_value() -> None:
+    mixed = numbered(6).group([1, 1.0, "1", np.int64(2), True, "b"])
+    assert {key: part.x.tolist() for key, part in mixed.items()} == {
+        1: [0, 1, 4], 2: [3], "1": [2], "b": [5],
+    }  # fmt: skip
+    pairs = numbered(3).group([("b", 2), ("a", 10), ("b", 2)])
+    assert {key: len(part) for key, part in pairs.items()} == {("a", 10): 1, ("b", 2): 2}
+    for hole in (None, float("nan"), ""):
+        with pytest.raises(DataError, match="missing for some") as caught:
+            numbered(3).group(["a", hole, "b"])
+        assert "data.filter" in caught.value.fix
 
 
 def test_tuples_of_columns_go_through_everything() -> None:

@@ -18,7 +18,7 @@ NAMES = {
     "Accumulate", "Checkpoint", "EMA", "EarlyStopping",
     "DiffusionPhase", "FixMatchPhase", "GANPhase", "MeanTeacherPhase", "PredictPhase",
     "RolloutPhase", "VAEPhase", "CutMix", "MixUp", "RandAugment",
-    "Augment", "Batch", "Block", "Callback", "Cancel", "Continuous", "Data", "Encoding",
+    "Arranged", "Augment", "Batch", "Block", "Callback", "Cancel", "Continuous", "Data", "Encoding",
     "GradientClip", "Graph", "GraphBatch", "Grid", "Guess", "History", "Image", "ImageTensor",
     "Keypoints", "Label", "Labels", "Learner", "Loader", "Mask", "Metric", "Normalize",
     "OneHot", "OneHotEncode", "Phase", "Rows", "ScalePoints", "Schedule", "Splits",

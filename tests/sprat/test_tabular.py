@@ -65,7 +65,7 @@ def test_columns_are_told_apart_and_read(block: sp.TableRow) -> None:
 def test_numbers_may_be_categories_and_come_as_arrays() -> None:
     columns = {"month": numpy.array([1, 2, 1]), "heat": torch.tensor([1.0, 2.0, 3.0])}
     block = sp.TableRow.of(columns, categorical=["month"])
-    assert block.categorical == (("month", ("1", "2")),)
+    assert block.categorical == (("month", (1, 2)),)
     assert block.read(columns).categorical.tolist() == [[0], [1], [0]]
     assert block.read(columns).continuous.flatten().tolist() == [1, 2, 3]
 
@@ -119,6 +119,22 @@ def test_what_a_network_gets_has_nothing_missing(block: sp.TableRow) -> None:
     described = str(task.describe())
     assert "Categorise → FillMissing → NormalizeTable" in described
     assert "NormalizeTable → FillMissing → Categorise" in described
+
+
+@given(st.lists(st.floats(-100, 100, width=32) | st.none(), min_size=1, max_size=12))
+def test_the_median_is_that_of_numpy(column: list[float | None]) -> None:
+    known = [value for value in column if value is not None]
+    if not known:
+        return
+    block = sp.TableRow.of({"a": column})
+    values = FillMissing.of(block, block.read({"a": column})).values
+    assert values[0] == pytest.approx(float(numpy.median(known)), abs=1e-9)
+
+
+def test_the_median_of_an_even_number_is_between_the_two_in_the_middle() -> None:
+    for column, middle in (([1.0, 2.0, None, 4.0, 10.0], 3.0), ([0.0, 100.0, None], 50.0)):
+        block = sp.TableRow.of({"a": column})
+        assert FillMissing.of(block, block.read({"a": column})).values == (middle,)
 
 
 def test_new_rows_are_treated_as_training_was(block: sp.TableRow) -> None:
@@ -263,7 +279,7 @@ def test_both_parts_of_rows_have_the_same_number() -> None:
 def test_yes_and_no_are_categories_unless_said_otherwise() -> None:
     columns = {"smokes": [True, False, None, True], "age": [30, 41.5, 22, 60]}
     block = sp.TableRow.of(columns)
-    assert block.categorical == (("smokes", ("False", "True")),)
+    assert block.categorical == (("smokes", (False, True)),)
     assert block.read(columns).categorical[:, 0].tolist() == [1, 0, sp.tabular.MISSING, 1]
     numbers = sp.TableRow.of(columns, categorical=[])
     smokes = numbers.read(columns).continuous[:, 0]

@@ -233,3 +233,25 @@ def test_one_string_is_no_list_of_its_characters() -> None:
     with pytest.raises(TaskError, match="'one string'; a list of strings was expected") as caught:
         Words.of(["a"]).encode("one string")
     assert "[text]" in str(caught.value)
+
+
+def test_an_empty_text_is_padding_alone_and_in_company() -> None:
+    texts = ["a b c", "b c a a", "c", "a"] * 10
+    steps = Words.of(texts)
+    assert steps.encode([""]).tolist() == [[PADDING]]
+    assert steps.encode(["", "a"]).tolist()[0] == [PADDING]
+    task = sp.Task(sp.Text(), sp.Label(["x", "y"]), encodings=[steps])
+
+    class Net(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bag = torch.nn.EmbeddingBag(steps.size, 4, padding_idx=PADDING)
+            self.out = torch.nn.Linear(4, 2)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.out(self.bag(x))
+
+    data = sp.Data(texts, torch.arange(40) % 2)
+    learn = sp.Learner(task, data, model=Net(), device="cpu", progress=False)
+    (alone,), company = learn.predict([""]), learn.predict(["", "a b c"])
+    assert alone.probability == pytest.approx(company[0].probability)

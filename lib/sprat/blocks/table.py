@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from sprat.blocks.base import Block
+from sprat.cells import Value, cells_of, in_order, in_words, plain
 from sprat.errors import BlockError
-from sprat.rows import MISSING, Rows, is_missing
+from sprat.rows import MISSING, Rows, named, refuse_inexact
 
 if TYPE_CHECKING:
     from sprat.grid import Grid
 
-Categorical = Mapping[str, Sequence[str]] | Sequence[Sequence[Any]]
+Categorical = Mapping[str, Sequence[Any]] | Sequence[Sequence[Any]]
 
 
 @dataclass(frozen=True, init=False)
@@ -22,27 +23,33 @@ class TableRow(Block):
     """Rows of a table, stored as `sprat.tabular.Rows`.
 
     Args:
-        categorical: the categories of each such column by its name, in the order of their indices.
+        categorical: the categories of each such column by its name, in the order of their indices:
+            words, numbers, yes and no. They are compared by value, as ``cells.py`` says.
         continuous: names of the columns of numbers; units belong here.
         missing: names of the columns in which values may be missing: −1 in a column of
             categories, NaN in a column of numbers.
+        as_text: compare categories as they are written, as the first version did; blocks that it
+            saved are read so.
 
     Raises:
         BlockError: there is no column, or two are called the same.
     """
 
-    categorical: tuple[tuple[str, tuple[str, ...]], ...]
+    categorical: tuple[tuple[str, tuple[Value, ...]], ...]
     continuous: tuple[str, ...]
     missing: tuple[str, ...]
+    as_text: bool
 
     def __init__(
         self,
         categorical: Categorical = (),
         continuous: Sequence[str] = (),
         missing: Sequence[str] = (),
+        *,
+        as_text: bool = False,
     ) -> None:
         pairs = categorical.items() if isinstance(categorical, Mapping) else categorical
-        kept = tuple((str(name), tuple(map(str, categories))) for name, categories in pairs)
+        kept = tuple((str(name), tuple(map(_category, categories))) for name, categories in pairs)
         names = [name for name, _ in kept] + list(continuous)
         twice = next((name for name in names if names.count(name) > 1), None)
         stray = next((name for name in missing if name not in names), None)
@@ -56,40 +63,52 @@ class TableRow(Block):
         object.__setattr__(self, "categorical", kept)
         object.__setattr__(self, "continuous", tuple(continuous))
         object.__setattr__(self, "missing", tuple(missing))
+        object.__setattr__(self, "as_text", as_text)
 
     @classmethod
     def of(cls, columns: Any, *, categorical: Sequence[str] | None = None) -> "TableRow":
         """The block that fits some columns: the training part's, so that nothing leaks.
 
         Args:
-            columns: a mapping of names to values, or a pandas `DataFrame`.
+            columns: a mapping of names to values, or a data frame of pandas or polars.
             categorical: names of the columns to take as categories; by default those that hold
-                anything but numbers: words, dates, yes and no.
-        """
-        named, numbers, missing = {}, [], []
-        for name in columns:
-            values = columns[name]
-            cells = values.tolist() if isinstance(values, Tensor) else list(values)
-            present = [cell for cell in cells if not is_missing(cell)]
-            if len(present) < len(cells):
-                missing.append(name)
-            wordy = not all(map(_is_number, present))
-            if name in categorical if categorical is not None else wordy:
-                named[name] = sorted({str(cell) for cell in present})
-            else:
-                numbers.append(name)
-        return cls(named, numbers, missing)
-
-    def read(self, columns: Any) -> Rows:
-        """Rows from columns of words and numbers; a word that is no category counts as missing.
-
-        Args:
-            columns: a mapping of names to values, or a pandas `DataFrame`.
+                anything but numbers (words, dates, yes and no), and those that pandas has as
+                categories. Only values that occur become categories: numbers by size, then words
+                by the alphabet.
 
         Raises:
-            BlockError: a column is absent or of another length, or a number is none.
+            BlockError: there is no such column, or one has several values a row.
         """
-        return Rows.of(columns, self.categorical, self.continuous)
+        found = named(columns)
+        if categorical is not None and (stray := set(categorical) - set(found)):
+            raise BlockError(
+                f"The table has no column {min(stray)!r}, only {', '.join(found)}.",
+                fix="name columns of the table in categorical=",
+            )
+        kept, numbers, missing = {}, [], []
+        for name, values in found.items():
+            cells = cells_of(name, values)
+            if None in cells:
+                missing.append(name)
+            if name in categorical if categorical is not None else _wordy(values, cells):
+                refuse_inexact(name, cells)
+                kept[name] = in_order(cells)
+            else:
+                numbers.append(name)
+        return cls(kept, numbers, missing)
+
+    def read(self, columns: Any) -> Rows:
+        """Rows from columns of words and numbers; a value that is no category counts as missing.
+
+        Args:
+            columns: a mapping of names to values, or a data frame of pandas or polars.
+
+        Raises:
+            BlockError: a column is absent or of another length, a number is none, or a column
+                holds words where its categories are the numbers that they spell, or numbers for
+                words.
+        """
+        return Rows.of(columns, self.categorical, self.continuous, as_text=self.as_text)
 
     def __repr__(self) -> str:
         return (
@@ -131,22 +150,27 @@ class TableRow(Block):
                     f"0…{len(categories) - 1}; it holds {low} to {high}.",
                     fix="name every category, or mend the indices",
                 )
-            self._refuse_missing(name, low == MISSING)
+            self._refuse_missing(name, column == MISSING)
         for i, name in enumerate(self.continuous):
             column = values.continuous[:, i]
-            self._refuse_missing(name, bool(column.isnan().any()))
+            self._refuse_missing(name, column.isnan())
             if bool(column.isinf().any()):
                 raise BlockError(
                     f"The column {name!r} holds infinite numbers.", fix="mend or drop those rows"
                 )
 
-    def _refuse_missing(self, name: str, found: bool) -> None:
-        if found and name not in self.missing:
-            raise BlockError(
-                f"The column {name!r} has missing values.",
-                fix=f"say TableRow(..., missing=[{name!r}]) and give the task FillMissing.of(...) "
-                "for numbers, Categorise.of(...) for categories",
-            )
+    def _refuse_missing(self, name: str, gone: Tensor) -> None:
+        if name in self.missing or not bool(gone.any()):
+            return
+        row, numbers = int(gone.nonzero()[0, 0]), name in self.continuous
+        raise BlockError(
+            f"The column {name!r} has missing values, the first in row {row}"
+            + ("." if numbers else ", or values that are none of its categories."),
+            fix="make the block with a place for them: TableRow(block.categorical, "
+            f"block.continuous, [*block.missing, {name!r}]); and give the task "
+            f"{'FillMissing' if numbers else 'Categorise'}.of(block, rows), as "
+            "sprat.tabular.prepare does",
+        )
 
     def mock(self, count: int, *, generator: torch.Generator | None = None) -> Rows:
         """Random categories and standard normal numbers; a fifth missing where some may be."""
@@ -167,11 +191,11 @@ class TableRow(Block):
     def cells(self, value: Rows) -> list[tuple[str, str]]:
         """Name and value of every column of one row, as a person reads them."""
         codes, numbers = value.categorical[0].tolist(), value.continuous[0].tolist()
-        named = [
-            (name, "missing" if code == MISSING else categories[code])
+        words = [
+            (name, "missing" if code == MISSING else in_words(categories[code]))
             for (name, categories), code in zip(self.categorical, codes, strict=True)
         ]
-        return named + [
+        return words + [
             (name, "missing" if number != number else f"{number:.4g}")
             for name, number in zip(self.continuous, numbers, strict=True)
         ]
@@ -185,6 +209,13 @@ class TableRow(Block):
         grid.text("\n".join(f"{name}: {cell}" for name, cell in self.cells(value)), title)
 
 
-def _is_number(cell: object) -> bool:
-    """Whether a cell is a number; Python's and numpy's yes and no are categories."""
-    return hasattr(cell, "__float__") and type(cell).__name__ not in ("bool", "bool_")
+def _category(given: Any) -> Value:
+    """A category as it is kept; an empty one, which no cell ever is, as it is written."""
+    value = plain(given)
+    return str(given) if value is None else value
+
+
+def _wordy(values: Any, cells: Sequence[Value | None]) -> bool:
+    """Whether a column is one of categories: anything but numbers, or what pandas says is one."""
+    declared = str(getattr(values, "dtype", "")) == "category"
+    return declared or any(isinstance(cell, (str, bool)) for cell in cells)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from sprat.blocks import Continuous, Label, TableRow
+from sprat.cells import cells_of, in_order
 from sprat.datasets.frames import frame
 from sprat.datasets.registry import Columns, Read
 from sprat.datasets.splits import at_random, the_last
@@ -81,12 +82,9 @@ def _block(plan: Plan, table: Columns) -> TableRow:
         empty = _missing(column)
         if column.dtype == object or name in plan.categories:
             rows = np.arange(len(column)) if plan.all_known else train
-            seen = set(column[rows][~empty[rows]].tolist())
-            numbers = all(isinstance(value, int) for value in seen)
-            names = [str(value) for value in (sorted(seen) if numbers else sorted(map(str, seen)))]
-            categorical.append((name, names))
-            unseen = {str(value) for value in column[~empty].tolist()} - set(names)
-            if empty.any() or unseen:
+            seen = in_order(cells_of(name, column[rows]))
+            categorical.append((name, seen))
+            if empty.any() or set(cells_of(name, column[~empty])) - set(seen):
                 missing.append(name)
         else:
             continuous.append(name)
@@ -98,8 +96,8 @@ def _block(plan: Plan, table: Columns) -> TableRow:
 def _rows(block: TableRow, table: Columns, places: np.ndarray) -> Rows:
     codes, numbers = [], []
     for name, categories in block.categorical:
-        code = {category: i for i, category in enumerate(categories)}
-        codes.append([code.get(str(cell), MISSING) for cell in table[name][places].tolist()])
+        code: dict[Any, int] = {category: i for i, category in enumerate(categories)}
+        codes.append([code.get(cell, MISSING) for cell in cells_of(name, table[name][places])])
     for name in block.continuous:
         numbers.append(torch.from_numpy(table[name][places].astype(np.float32)))
     return Rows(

@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from sprat.blocks import Block, Continuous, Image, ImageTensor, Several, TableRow
+from sprat.cells import in_words
 from sprat.errors import TaskError
 from sprat.rows import Rows
 from sprat.shapes import Int
@@ -68,7 +69,9 @@ def categories_of(block: Block, column: str) -> tuple[str, ...] | None:
     if isinstance(block, Several):
         part, column = _part_of(block, column)
         return categories_of(block.parts[part], column)
-    return dict(block.categorical).get(column) if isinstance(block, TableRow) else None
+    if not isinstance(block, TableRow) or column not in (known := dict(block.categorical)):
+        return None
+    return tuple(map(in_words, known[column]))
 
 
 def _part_of(block: Several, column: str) -> tuple[int, str]:

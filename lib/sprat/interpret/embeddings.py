@@ -62,7 +62,7 @@ class Embedding:
             colour, marker = style(number)
             ax.scatter(x, y, s=12, color=colour, marker=marker, alpha=0.6, linewidths=0)
             if name:
-                middle = self.places[mine].median(0).values.tolist()
+                middle = self.places[mine].quantile(0.5, 0).tolist()
                 box = {"boxstyle": "round", "facecolor": "white", "edgecolor": colour, "alpha": 0.9}
                 ax.annotate(
                     name, middle, ha="center", va="center", fontsize=8, color="#111111", bbox=box

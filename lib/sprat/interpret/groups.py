@@ -5,6 +5,7 @@ camera that took the picture. Barocas, Hardt and Narayanan, "Fairness and Machin
 chapter 3, is about what such differences mean, and what they don't.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,10 +15,11 @@ import torch
 from torch import Tensor
 
 from sprat.blocks import Label
+from sprat.cells import cells_of, in_words
 from sprat.data import Data
 from sprat.errors import DataError, TaskError
 from sprat.interpret.columns import column_of
-from sprat.interpret.passes import data_of, need_targets, outputs_of
+from sprat.interpret.passes import data_of, measured_of, need_targets
 from sprat.interpret.plots import BLUE, RUST, axes
 from sprat.measures import Metric, metric_of
 from sprat.tables import Table
@@ -116,8 +118,10 @@ def group_metrics(
     Args:
         learn: what is measured.
         by: what groups them: the name of an input column of a table; a function of the whole
-            columns ``(x, y)``; a tensor or list with a value a sample; or None for the true class.
-            Numbers with many values are cut into ranges that hold about equally many samples.
+            columns ``(x, y)``; a tensor, list or column of pandas with a value a sample; or None
+            for the true class. Numbers with many values are cut into ranges that hold about equally
+            many samples. Other values are compared as ``cells.py`` says, and what is missing is a
+            group of its own.
         metrics: functions of ``(y_hat, y)`` or `Metric` objects; by default the learner's.
         data: a `Data` or a loader; by default the validation part.
         bins: into how many ranges.
@@ -135,7 +139,7 @@ def group_metrics(
             fix="pass metrics=[sprat.metrics.accuracy], or give the task some",
         )
     names, group = _groups(learn, samples, by, bins)
-    y_hat, y = outputs_of(learn, samples)
+    y_hat, y = measured_of(learn, samples)
     if y is None:
         raise DataError("The targets are no tensor.", fix="measure them in a phase of your own")
     members = [torch.nonzero(group == i)[:, 0] for i in range(len(names))]
@@ -172,35 +176,40 @@ def _groups(learn: "Learner", samples: Data, by: Any, bins: int) -> tuple[tuple[
         by = column_of(learn.require_task().input, samples.x, by)
     elif callable(by):
         by = by(samples.x, samples.y)
-    if hasattr(by, "__array__") and not isinstance(by, Tensor):
-        words = getattr(getattr(by, "dtype", None), "kind", "") in "OUS"  # numpy's letters
-        by = list(by) if words else torch.as_tensor(by)
     if not hasattr(by, "__len__") or len(by) != len(samples):
         raise DataError(
             f"by= has {len(by) if hasattr(by, '__len__') else 'no'} values; there are "
             f"{len(samples)} samples.",
             fix="give one value a sample",
         )
-    if isinstance(by, Tensor) and by.ndim != 1:
+    if getattr(by, "ndim", 1) != 1:
         raise DataError(
             f"by= has shape {tuple(by.shape)}; ({len(samples)},) was expected.",
             fix="give one value a sample",
         )
+    if getattr(getattr(by, "dtype", None), "kind", "") == "f":  # of numpy and pandas
+        cells = [math.nan if cell is None else cell for cell in cells_of("by", by)]
+        by = torch.tensor(cells, dtype=torch.float64)
     return _ranges(by, bins) if isinstance(by, Tensor) and by.is_floating_point() else _named(by)
 
 
 def _named(by: Any) -> tuple[tuple[str, ...], Tensor]:
-    values = by.tolist() if isinstance(by, Tensor) else list(by)
-    known = list(dict.fromkeys(values))
-    if all(isinstance(v, (int, float)) for v in known):
+    values = cells_of("by", by)
+    known: list[Any] = list(dict.fromkeys(value for value in values if value is not None))
+    if not any(isinstance(value, str) for value in known):
         known.sort()
+    if None in values:
+        known.append(None)  # what is missing is a group of its own, the last
     if len(known) > MOST_GROUPS:
         raise DataError(
             f"by= makes {len(known)} groups; at most {MOST_GROUPS} were expected.",
             fix="give numbers as floats, which are cut into ranges, or join rare values",
         )
     number = {value: i for i, value in enumerate(known)}
-    return tuple(str(v) for v in known), torch.tensor([number[v] for v in values])
+    names = ["missing" if value is None else in_words(value) for value in known]
+    if len(set(names)) < len(names):  # the number 1 and the word "1", say
+        names = ["missing" if value is None else repr(value) for value in known]
+    return tuple(names), torch.tensor([number[v] for v in values])
 
 
 def _ranges(by: Tensor, bins: int) -> tuple[tuple[str, ...], Tensor]:
@@ -208,10 +217,10 @@ def _ranges(by: Tensor, bins: int) -> tuple[tuple[str, ...], Tensor]:
     by = by.double().cpu()
     there = by.isfinite()
     few = by[there].unique()
-    if len(few) <= bins and bool(there.all()):
-        return _named(by)
     if len(few) == 0:
         raise DataError("by= holds no finite number.", fix="group by another column")
+    if len(few) <= bins and not bool(by.isinf().any()):
+        return _named(by)
     edges = by[there].quantile(torch.linspace(0, 1, bins + 1, dtype=torch.float64)).unique()
     group = torch.bucketize(by, edges[1:-1], right=True)
     names = [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges.tolist())]

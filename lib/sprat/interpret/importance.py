@@ -15,7 +15,7 @@ from torch import Tensor
 from sprat.data import Data
 from sprat.errors import DataError, TaskError
 from sprat.interpret.columns import columns_of, permuted, place_of
-from sprat.interpret.passes import data_of, need_targets, outputs_of
+from sprat.interpret.passes import data_of, measured_of, need_targets
 from sprat.interpret.plots import BLUE, axes
 from sprat.measures import Metric, metric_of
 from sprat.shapes import Float
@@ -130,13 +130,13 @@ def permutation_importance(
     measure = metric_of(chosen)
     names = tuple(columns) if columns is not None else tuple(columns_of(block))
     places = [place_of(block, name) for name in names]
-    baseline = _value(measure, *outputs_of(learn, samples))
+    baseline = _value(measure, *measured_of(learn, samples))
     changes = torch.zeros(len(names), repeats)
     for i, place in enumerate(places):
         for r in range(repeats):
             order = torch.randperm(len(samples), generator=generator)
             shuffled = Data(permuted(samples.x, place, order), samples.y)
-            changes[i, r] = _value(measure, *outputs_of(learn, shuffled)) - baseline
+            changes[i, r] = _value(measure, *measured_of(learn, shuffled)) - baseline
     return Importance(names, changes, measure.name, baseline)
 
 

@@ -10,6 +10,8 @@ from sprat.blocks import Block
 from sprat.data import Batch, Data
 from sprat.errors import DataError, TaskError
 from sprat.loader import Loader, as_loader
+from sprat.rows import Rows
+from sprat.sequence import steady_batches
 
 if TYPE_CHECKING:
     from sprat.learner import Learner
@@ -20,12 +22,17 @@ BATCH_SIZE = 256
 def data_of(learn: "Learner", data: Any = None) -> Data:
     """The samples to look at, in memory and in order, as they were before any encoding.
 
+    Where a view says at which place a sample stands, it counts from 0 in what was given: a part of
+    a split by itself, and a `DataLoader` by its data set, also where it shuffles.
+
     Args:
         learn: whose data it is by default: the validation part, else the training part.
-        data: a `Data`, or a loader, which is read once to its end.
+        data: a `Data`, or a loader, which is read to its end; twice, where only that shows that its
+            order stays.
 
     Raises:
-        DataError: the loader yields nothing, or columns that cannot be joined.
+        DataError: the loader yields nothing, columns that cannot be joined, or another order each
+            time.
     """
     if data is None:
         data = learn.loader("valid" if "valid" in learn.loaders else "train")
@@ -33,9 +40,7 @@ def data_of(learn: "Learner", data: Any = None) -> Data:
         return data
     if isinstance(data, Loader):
         return data.data
-    batches = [Batch.of(raw) for raw in as_loader(data, BATCH_SIZE, learn.device)]
-    if not batches:
-        raise DataError("The loader yields no batch.", fix="check the data it was made from")
+    batches = steady_batches(as_loader(data, BATCH_SIZE, learn.device))
     x = _joined([batch.x for batch in batches])
     y = None if batches[0].y is None else _joined([batch.y for batch in batches])
     return Data(x, y)
@@ -44,8 +49,15 @@ def data_of(learn: "Learner", data: Any = None) -> Data:
 def _joined(columns: list[Any]) -> Any:
     if all(isinstance(column, Tensor) for column in columns):
         return torch.cat(columns)
-    if all(isinstance(column, (list, tuple)) for column in columns):
+    if all(isinstance(column, tuple) for column in columns):
+        return tuple(_joined(list(part)) for part in zip(*columns, strict=True))
+    if all(isinstance(column, list) for column in columns):
         return [value for column in columns for value in column]
+    if all(isinstance(column, Rows) for column in columns):
+        return Rows(
+            torch.cat([column.categorical for column in columns]),
+            torch.cat([column.continuous for column in columns]),
+        )
     raise DataError(
         f"Batches of {type(columns[0]).__name__} cannot be joined to one column.",
         fix="pass data= as a sprat.Data",
@@ -64,7 +76,7 @@ def passes(
         with torch.no_grad(), learn.autocast():
             batch = learn.encode(raw)
             y_hat = learn.model(batch.x)
-        yield batch, y_hat.float() if isinstance(y_hat, Tensor) else y_hat
+        yield batch, y_hat.detach().float() if isinstance(y_hat, Tensor) else y_hat
 
 
 def outputs_of(learn: "Learner", data: Data) -> tuple[Tensor, Any]:
@@ -84,6 +96,16 @@ def outputs_of(learn: "Learner", data: Data) -> tuple[Tensor, Any]:
         targets.append(batch.y)
     known = all(isinstance(y, Tensor) for y in targets)
     return torch.cat(outputs), torch.cat(targets).cpu() if known else None
+
+
+def measured_of(learn: "Learner", data: Data) -> tuple[Tensor, Any]:
+    """The same as metrics measure them: numbers in the target's own units.
+
+    Raises:
+        TaskError: the model puts out something else than one tensor.
+    """
+    both = outputs_of(learn, data)
+    return both if learn.task is None else learn.task.in_units(*both)
 
 
 def goal_of(learn: "Learner", what: str, *kinds: type[Block], instead: str) -> Block:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy
 import numpy as np
 import pytest
 import torch
@@ -144,3 +145,31 @@ def test_without_a_metric_there_is_nothing_to_group(pictures: sp.Data) -> None:
     learn = sp.Learner(sp.models.MLP(81, 3), (pictures, pictures), device="cpu")
     with pytest.raises(TaskError, match="no metric"):
         group_metrics(learn, torch.zeros(96))
+
+
+def test_groups_go_by_value(learn: sp.Learner, pictures: sp.Data) -> None:
+    nan = float("nan")
+
+    def groups(values: list[Any]) -> dict[str, int]:
+        found = group_metrics(learn, values * (96 // len(values)), data=pictures)
+        return dict(zip(found.groups, found.counts, strict=True))
+
+    assert groups([1, 1.0, True, 2]) == {"1": 72, "2": 24}
+    assert groups([float("nan"), nan, None, "a"]) == {"a": 24, "missing": 72}
+    assert groups([1, "1", 2, "1"]) == {"1": 24, "'1'": 48, "2": 24}
+    assert groups([numpy.int64(10), 9, numpy.float32(9), 10]) == {"9": 48, "10": 48}
+    words = numpy.array(["b", "a", "b"])
+    assert groups(list(words)) == groups(["b", "a", "b"]) == {"b": 64, "a": 32}
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"n": [1, None, 2, 3] * 24, "c": ["x", None, "y", "x"] * 24})
+    found = group_metrics(learn, frame["n"], data=pictures)
+    assert found.counts == (24, 24, 24, 24)
+    assert found.groups[-1] == "missing"
+    for kind in (None, "category", "string", object):
+        column = frame["c"] if kind is None else frame["c"].astype(kind)
+        found = group_metrics(learn, column, data=pictures)
+        assert dict(zip(found.groups, found.counts, strict=True)) == {
+            "x": 48,
+            "y": 24,
+            "missing": 24,
+        }
