@@ -16,7 +16,7 @@ from chapterhouse import cli
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import CourseError, ParameterError, RunError
-from chapterhouse.run import chapter
+from chapterhouse.run import chapter, origin
 from chapterhouse.run.failure import Failure
 from chapterhouse.run.record import CLAIM, Claim, collect_claims, history_path
 from chapterhouse.run.robust import processor, sample, store, table
@@ -331,6 +331,13 @@ def test_what_is_stored_is_read_again_as_it_was(course) -> None:
         "isas": ["default", "native"], "alike": {"avx2": "native"}, "threads": [1, 2],
         "seeds": [0, 1, 2], "run": 12,
     }  # fmt: skip
+
+
+def test_the_commit_is_the_one_at_the_start(course, monkeypatch) -> None:
+    asked = iter(["abc", "abc-dirty", "abc-dirty"])  # what is stored changes the course
+    monkeypatch.setattr(origin, "commit", lambda course: next(asked))
+    done, _ = try_out(course, Kernels(), finished=lambda summary: store.save(summary, course))
+    assert [summary.versions["commit"] for summary in done.summaries] == ["abc", "abc"]
 
 
 def test_nothing_stored_is_none_and_damage_an_error_with_a_fix(course) -> None:
