@@ -7,6 +7,7 @@ far the number is from failing; a plain yes or no is given the condition alone:
     sp.claim("nine in ten are right", accuracy, above=0.9)
     sp.claim("the loss is that of a blind guess", loss, near=(math.log(10), 0.15))
     sp.claim("the loaded model gives the same answers", answers == before)
+    sp.claim("both ways give one loss", gap, exactly=0, on="cpu, any number of threads")
 
 In a notebook a claim that does not hold stops nothing: the cells after it run, and whoever executes
 the notebook reads the record and counts the run as failed. In a script or a test nobody reads it,
@@ -20,7 +21,7 @@ which is where the book's numbers, its list of claims and its tests come from:
 - ``application/vnd.sprat.claim+json``: ``{"text", "held", "value", "name", "limits"}``; a limit is
   ``{"sign", "number", "within"}``, where the sign is ``>``, ``<``, ``=`` or ``≈`` (up to `within`),
   and a yes or no has none; a number that is not finite has the value null and stands as text in
-  ``"found"``: ``"nan"``, ``"inf"`` or ``"-inf"``
+  ``"found"``: ``"nan"``, ``"inf"`` or ``"-inf"``; ``"on"`` is there where the claim says it
 - ``application/vnd.sprat.record+json``: ``{"values": {name: value}}``
 """
 
@@ -47,6 +48,7 @@ def claim(
     exactly: SupportsFloat | None = None,
     value: SupportsFloat | None = None,
     name: str | None = None,
+    on: str | None = None,
 ) -> None:
     """State something about this run, and show whether it is so.
 
@@ -60,6 +62,8 @@ def claim(
         exactly: the number must be this one.
         value: a number shown beside a yes or no, and kept over runs; with a limit it is `fact`.
         name: also keep the value under this name, for the prose to quote.
+        on: of an equality to the last bit, the devices and threads for which it is claimed:
+            ``"cpu, any number of threads"``, ``"cpu, one thread"``.
 
     Raises:
         ClaimFailed: what is given can't be judged; outside of a notebook also if it is not so.
@@ -74,13 +78,13 @@ def claim(
         value = _measured(fact, text)
     number = None if value is None else _number(value)
     held = _judge(fact, number, limits)
-    shown = "" if number is None else f" ({_text(number)})"
+    shown = ("" if number is None else f" ({_text(number)})") + (f" [{on}]" if on else "")
     if not held and number is not None:
         # A yes or no can fail by the number that stands beside it, too.
         finite = "" if math.isfinite(number) else "finite"
         must = " and ".join(map(_in_words, limits)) or finite
         shown += f"; it must be {must}" if must else ""
-    seen = _show_claim(text, number, held, limits, name=name, shown=shown)
+    seen = _show_claim(text, number, held, limits, name=name, on=on, shown=shown)
     if not held and not seen:
         raise ClaimFailed(
             f"The claim does not hold in this run: {text}{shown}.",
@@ -106,10 +110,13 @@ def _show_claim(
     limits: list[dict[str, Any]],
     *,
     name: str | None,
+    on: str | None,
     shown: str,
 ) -> bool:
     """Show and record one claim, with what stands behind its text; whether a notebook did."""
     told = {"text": text, "held": held, "value": number, "name": name, "limits": limits}
+    if on:
+        told["on"] = on
     if number is not None and not math.isfinite(number):  # JSON has no such number
         told.update(value=None, found=_text(number))
     mark, verdict = ("✓", "held") if held else ("✗", "failed")

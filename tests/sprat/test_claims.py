@@ -43,6 +43,15 @@ def test_a_claim_that_holds(shown: list[dict[str, Any]]) -> None:
     assert 'aria-label="held"' in bundle["text/html"]
 
 
+def test_an_equality_says_where_it_holds(shown: list[dict[str, Any]]) -> None:
+    sp.claim("both ways agree", 0.0, exactly=0, on="cpu, <any> number of threads")
+    sp.claim("so it is", True)
+    assert shown[0][CLAIM]["on"] == "cpu, <any> number of threads"
+    assert shown[0]["text/plain"] == "✓ both ways agree (0) [cpu, <any> number of threads]"
+    assert "[cpu, &lt;any&gt; number of threads]" in shown[0]["text/html"]
+    assert "on" not in shown[1][CLAIM]
+
+
 def test_a_claim_that_does_not_hold_is_shown_and_recorded_and_stops_no_notebook(
     shown: list[dict[str, Any]],
 ) -> None:

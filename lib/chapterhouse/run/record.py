@@ -38,7 +38,7 @@ class Claim:
 
     A limit has ``sign`` (``>``, ``<``, ``=`` or ``≈``), ``number`` and ``within``; a claim without
     any is a yes or no, or was made in a form that tells no limit. `found` is a value that is not
-    finite, as text.
+    finite, as text; `on` says for which devices and threads an equality is claimed.
     """
 
     text: str
@@ -47,6 +47,7 @@ class Claim:
     name: str | None = None
     limits: tuple[Mapping[str, Any], ...] = ()
     found: str = ""
+    on: str = ""
 
     def __str__(self) -> str:
         """The statement with its value and its limit: ``it learns (0.17; must be < 0.15)``."""
@@ -231,6 +232,7 @@ def collect_claims(outputs: Iterable[Mapping[str, Any]]) -> tuple[Claim, ...]:
             name=data.get("name"),
             limits=tuple(data.get("limits") or ()),
             found=str(data.get("found", "")),
+            on=str(data.get("on") or ""),
         )
         for data in _displayed(outputs, CLAIM)
     )

@@ -16,9 +16,9 @@ from chapterhouse import cli
 from chapterhouse import notebook as nb
 from chapterhouse.course import Course
 from chapterhouse.errors import CourseError, ParameterError, RunError
-from chapterhouse.run import chapter
+from chapterhouse.run import chapter, origin
 from chapterhouse.run.failure import Failure
-from chapterhouse.run.record import CLAIM, history_path
+from chapterhouse.run.record import CLAIM, Claim, collect_claims, history_path
 from chapterhouse.run.robust import processor, sample, store, table
 from chapterhouse.run.robust.claims import over_cells
 from chapterhouse.run.robust.matrix import Cell, make_matrix
@@ -277,8 +277,6 @@ def outcome(*claims: tuple[str, float, list[dict]]) -> Outcome:
         {"data": {CLAIM: {"text": text, "held": value > 0, "value": value, "limits": limits}}}
         for text, value, limits in claims
     ]
-    from chapterhouse.run.record import collect_claims
-
     return Outcome("", collect_claims(outputs), 1.0, 1.0)
 
 
@@ -288,6 +286,22 @@ def test_two_claims_with_one_text_are_two() -> None:
     assert [(claim.number, claim.nth, claim.spread.max) for claim in claims] == [
         (1, 0, 1.0), (2, 1, 2.0),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("on", "holds", "runs"), [("cpu, one thread", True, 1), ("cpu", False, 2)])
+def test_an_equality_of_one_thread_is_tried_with_one_and_any_other_with_both(
+    on, holds, runs
+) -> None:
+    equal = [{"sign": "=", "number": 0, "within": 0}]
+    cells = [
+        (
+            Cell("a", "native", threads, 0),
+            Outcome("", (Claim("same", gap == 0, gap, None, equal, on=on),), 1, 1),
+        )
+        for threads, gap in ((1, 0.0), (2, 1e-8))
+    ]
+    (claim,) = over_cells(cells)
+    assert (claim.robust, claim.runs, claim.on) == (holds, runs, on)
 
 
 def test_where_the_limit_is_computed_the_margin_is_what_spreads() -> None:
@@ -317,6 +331,13 @@ def test_what_is_stored_is_read_again_as_it_was(course) -> None:
         "isas": ["default", "native"], "alike": {"avx2": "native"}, "threads": [1, 2],
         "seeds": [0, 1, 2], "run": 12,
     }  # fmt: skip
+
+
+def test_the_commit_is_the_one_at_the_start(course, monkeypatch) -> None:
+    asked = iter(["abc", "abc-dirty", "abc-dirty"])  # what is stored changes the course
+    monkeypatch.setattr(origin, "commit", lambda course: next(asked))
+    done, _ = try_out(course, Kernels(), finished=lambda summary: store.save(summary, course))
+    assert [summary.versions["commit"] for summary in done.summaries] == ["abc", "abc"]
 
 
 def test_nothing_stored_is_none_and_damage_an_error_with_a_fix(course) -> None:

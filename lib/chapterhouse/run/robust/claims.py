@@ -2,7 +2,8 @@
 
 A claim is known from cell to cell by its text, and by the how-manieth it is with that text. Where
 its limit is computed anew in each run, the numbers of different runs have no limit in common; then
-the spread is that of the margin, which must be above 0.
+the spread is that of the margin, which must be above 0. A claim that says ``one thread`` in its
+`on` is tried with one only; any other must hold with two as well.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from chapterhouse.run.robust.matrix import Cell
 from chapterhouse.run.robust.spread import Spread
 from chapterhouse.run.robust.work import Outcome
 
+_ONE_THREAD = "one thread"
 _MARGIN = ({"sign": ">", "number": 0, "within": 0},)
 Identity = tuple[str, int]
 
@@ -60,6 +62,7 @@ class Claimed:
     distance_sd: float | None
     distance_range: float | None
     robust: bool
+    on: str = ""
     failed: tuple[Failed, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -106,6 +109,9 @@ def _identified(claims: Sequence[Claim]) -> dict[Identity, Claim]:
 
 
 def _claimed(identity: Identity, number: int, made: Sequence[tuple[Cell, Claim | None]]) -> Claimed:
+    on = next(claim.on for _, claim in made if claim is not None)
+    if _ONE_THREAD in on:
+        made = [(cell, claim) for cell, claim in made if cell.threads == 1]
     claims = [claim for _, claim in made if claim is not None]
     limits, values, of = _measured(claims)
     held = sum(claim.held for claim in claims)
@@ -125,6 +131,7 @@ def _claimed(identity: Identity, number: int, made: Sequence[tuple[Cell, Claim |
         distance_sd=rule.distance_sd(limits, over) if over else None,
         distance_range=rule.distance_range(limits, over) if over else None,
         robust=rule.holds(limits, values, held=held, runs=len(made)),
+        on=on,
         failed=tuple(
             Failed(
                 cell.isa,
@@ -144,7 +151,7 @@ def _measured(
 ) -> tuple[tuple[Mapping[str, Any], ...], list[float], str]:
     """The limits that the claims have in common, the numbers that they are about, and what of."""
     known = [claim for claim in claims if claim.value is not None]
-    limits = claims[0].limits
+    limits = claims[0].limits if claims else ()
     if all(claim.limits == limits for claim in claims):
         return limits, [float(claim.value or 0) for claim in known], "value"
     if any(limit["sign"] == "=" for claim in claims for limit in claim.limits):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -73,6 +72,7 @@ def summarise(
     matrix: Matrix,
     here: Processor,
     hashes: Hashes,
+    commit: str,
     now: datetime,
 ) -> Summary:
     """What all cells of one notebook amount to.
@@ -84,13 +84,13 @@ def summarise(
         matrix: which they are cells of.
         here: the processor that ran them.
         hashes: of the course's files, as they were.
+        commit: that the course stands at; empty without git.
         now: when the last cell ended.
     """
     used = {name for _, outcome in outcomes for name in outcome.used}
     data: dict[str, str] = {}
     for _, outcome in outcomes:
         data.update(outcome.data)
-    commit = _commit(course.root)
     return Summary(
         slug=path.stem,
         when=now.astimezone(UTC).isoformat(timespec="seconds"),
@@ -153,15 +153,3 @@ def _library(course: Course, used: set[str], hashes: Hashes) -> dict[str, Any]:
     folders = [folder.relative_to(course.root).as_posix() + "/" for folder in course.libraries]
     files = sorted(name for name in used if name.startswith(tuple(folders)) and name[-1] != "/")
     return {"sha256": combined_sha256({name: hashes.of(name) for name in files}), "files": files}
-
-
-def _commit(root: Path) -> str:
-    """The commit that the course stands at, marked when files differ from it; empty without git."""
-    try:
-        answer = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=root, capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
-    except OSError:
-        return ""
-    return answer.stdout.strip() if answer.returncode == 0 else ""

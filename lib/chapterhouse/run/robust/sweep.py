@@ -13,7 +13,7 @@ from typing import TextIO
 
 from chapterhouse.course import Course
 from chapterhouse.errors import ChapterhouseError, CourseError, from_os_error
-from chapterhouse.run import chapter, forkclient
+from chapterhouse.run import chapter, forkclient, origin
 from chapterhouse.run.executor import Execute
 from chapterhouse.run.plan import Plan
 from chapterhouse.run.robust import work
@@ -102,8 +102,9 @@ def sweep(
     missing = [cell for each in notebooks for cell in each.missing]
     progress = Progress(missing, _costs(notebooks, kept), screen, places=places)
     run = _Running(
-        course, matrix, here, hashes, kept, execute or chapter.execute, progress, finished
-    )
+        course, matrix, here, hashes, kept, execute or chapter.execute, progress, finished,
+        commit=origin.commit(course),
+    )  # fmt: skip
     tasks = []
     for each in notebooks:
         tasks += [(cell.threads, run.task(each, cell)) for cell in each.missing]
@@ -131,6 +132,7 @@ class _Running:
     execute: Execute
     progress: Progress
     finished: Callable[[Summary], None]
+    commit: str  # asked before results are stored, which change the course
     stop: threading.Event = field(default_factory=threading.Event)
     summaries: dict[Path, Summary] = field(default_factory=dict)
     notices: set[str] = field(default_factory=set)
@@ -162,6 +164,7 @@ class _Running:
             matrix=self.matrix,
             here=self.here,
             hashes=self.hashes,
+            commit=self.commit,
             now=datetime.now(UTC),
         )
         self.summaries[each.path] = summary

@@ -37,7 +37,7 @@ def bare(cells: Iterable[str]) -> list[str]:
             tree = parse(source)
         except SyntaxError:  # a cell with magic commands
             continue
-        for node in _in_order(tree):
+        for node in in_order(tree):
             if isinstance(node, ast.Assign):
                 known |= {t.id: node.value for t in node.targets if isinstance(t, ast.Name)}
             elif _is_claim(node) and _compares(node.args[1], known, set()):
@@ -45,7 +45,7 @@ def bare(cells: Iterable[str]) -> list[str]:
     return found
 
 
-def _in_order(tree: ast.Module) -> list[ast.Assign | ast.Call]:
+def in_order(tree: ast.Module) -> list[ast.Assign | ast.Call]:
     """Assignments and calls as they stand in the text."""
     nodes = [node for node in ast.walk(tree) if isinstance(node, (ast.Assign, ast.Call))]
     return sorted(nodes, key=lambda node: (node.lineno, node.col_offset))

@@ -107,6 +107,7 @@ def _row(
 ) -> str:
     css, words = ("held", "✓ yes") if claim["held"] else ("failed", "✗ no")
     text = " ".join(str(claim["text"]).split())
+    where = f" [{escape(claim['on'])}]" if claim.get("on") else ""
     value = claim.get("value")
     limit = None if value is None else margins.nearest(limits, value)
     shown = escape(str(claim.get("found") or "")) if value is None else drawing.number(value)
@@ -116,7 +117,7 @@ def _row(
         plot = drawing.sparkline(points, title=text, name=name, limit=number)
     return (
         f'<tr><td><span class="{css}">{words}</span></td>'
-        f'<td><a href="{escape(place)}">{escape(text)}</a></td>'
+        f'<td><a href="{escape(place)}">{escape(text)}</a>{where}</td>'
         f"<td>{shown}</td>{_margin(limits, limit, value)}"
         f'<td class="spread">{spread}</td><td>{plot}</td></tr>'
     )
