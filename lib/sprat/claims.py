@@ -21,7 +21,8 @@ which is where the book's numbers, its list of claims and its tests come from:
 - ``application/vnd.sprat.claim+json``: ``{"text", "held", "value", "name", "limits"}``; a limit is
   ``{"sign", "number", "within"}``, where the sign is ``>``, ``<``, ``=`` or ``≈`` (up to `within`),
   and a yes or no has none; a number that is not finite has the value null and stands as text in
-  ``"found"``: ``"nan"``, ``"inf"`` or ``"-inf"``; ``"on"`` is there where the claim says it
+  ``"found"``: ``"nan"``, ``"inf"`` or ``"-inf"``; ``"on"`` and
+  ``"by_construction"`` are there where the claim says them
 - ``application/vnd.sprat.record+json``: ``{"values": {name: value}}``
 """
 
@@ -49,6 +50,7 @@ def claim(
     value: SupportsFloat | None = None,
     name: str | None = None,
     on: str | None = None,
+    by_construction: bool = False,
 ) -> None:
     """State something about this run, and show whether it is so.
 
@@ -64,6 +66,8 @@ def claim(
         name: also keep the value under this name, for the prose to quote.
         on: of an equality to the last bit, the devices and threads for which it is claimed:
             ``"cpu, any number of threads"``, ``"cpu, one thread"``.
+        by_construction: the limit follows from how the number is made (a share is at most 1), so
+            how near it lies says nothing about another seed or processor.
 
     Raises:
         ClaimFailed: what is given can't be judged; outside of a notebook also if it is not so.
@@ -84,7 +88,10 @@ def claim(
         finite = "" if math.isfinite(number) else "finite"
         must = " and ".join(map(_in_words, limits)) or finite
         shown += f"; it must be {must}" if must else ""
-    seen = _show_claim(text, number, held, limits, name=name, on=on, shown=shown)
+    more = {"on": on} if on else {}
+    more |= {"by_construction": True} if by_construction else {}
+    told = {"text": text, "held": held, "value": number, "name": name, "limits": limits, **more}
+    seen = _show_claim(told, shown)
     if not held and not seen:
         raise ClaimFailed(
             f"The claim does not hold in this run: {text}{shown}.",
@@ -103,20 +110,9 @@ def _judge(fact: Any, number: float | None, limits: list[dict[str, Any]]) -> boo
     return all(_keeps(number, limit) for limit in limits)
 
 
-def _show_claim(
-    text: str,
-    number: float | None,
-    held: bool,
-    limits: list[dict[str, Any]],
-    *,
-    name: str | None,
-    on: str | None,
-    shown: str,
-) -> bool:
+def _show_claim(told: dict[str, Any], shown: str) -> bool:
     """Show and record one claim, with what stands behind its text; whether a notebook did."""
-    told = {"text": text, "held": held, "value": number, "name": name, "limits": limits}
-    if on:
-        told["on"] = on
+    text, held, number = told["text"], told["held"], told["value"]
     if number is not None and not math.isfinite(number):  # JSON has no such number
         told.update(value=None, found=_text(number))
     mark, verdict = ("✓", "held") if held else ("✗", "failed")

@@ -228,7 +228,9 @@ def check_folder(folder: Any, *, call: str) -> Path:
 def rate_fix(lr: Any) -> str:
     """The learning rate that somebody meant."""
     usual = "give a small one, such as 1e-3; learn.lr_find() suggests one"
-    if hasattr(lr, "valley") and hasattr(lr, "lrs"):
+    if hasattr(lr, "lrs") and hasattr(lr, "falls"):
+        if not lr.falls:
+            return "it has no suggestion, so give a rate of your own: lr=1e-3"
         return "take one of its suggestions: found = learn.lr_find(), then lr=found.valley"
     if isinstance(lr, slice):
         lr = [part for part in (lr.start, lr.stop) if part is not None]

@@ -31,7 +31,6 @@ OPEN = ("sprat.models", "sprat.phases", "sprat.physics")
 
 #: What has no underscore though no reader calls it, since files of the library share it, and why.
 SHARED = {
-    "sprat.callbacks": ("listeners span ending", "how a learner calls its callbacks"),
     "sprat.data": (
         "Column count head moved rows take",
         "what columns of any kind have in common, for Data, Loader and the blocks",
@@ -41,9 +40,10 @@ SHARED = {
         "what a learner does with its optimisers in a step and before a fit",
     ),
     "sprat.models.bodies": (
-        "check_counts check_lists check_pictures choose first_channels mocking part",
+        "check_pictures choose first_channels mocking part",
         "how the models refuse bad arguments and take each other's bodies",
     ),
+    "sprat.models.sizes": ("check_counts check_lists", "how the models refuse bad sizes"),
     "sprat.models.language": ("look_up", "how language models refuse a token they don't have"),
     "sprat.models.resnet": ("split stack stage_depths", "how ResNet and XResNet are put together"),
     "sprat.models.unet": ("cut", "how UNet finds where a body halves; tested by itself"),

@@ -169,7 +169,12 @@ def test_a_saved_model_says_what_it_said(kind: str) -> None:
     known = load_file(folder / "expected.safetensors")["y_hat"]
     task, data, _ = MODELS[kind]()
     loaded = sp.load(folder, model=FOREIGN[kind]() if kind in FOREIGN else None)
-    assert loaded.task == task
+    if kind == "table":  # the first version compared categories as they are written
+        assert loaded.task.input.as_text
+        assert loaded.task.input.categorical == task.input.categorical
+        assert list(map(type, loaded.task.encodings)) == list(map(type, task.encodings))
+    else:
+        assert loaded.task == task
     assert torch.allclose(outputs(loaded.model, loaded.task, data.x), known, atol=1e-5)
 
 

@@ -31,7 +31,9 @@ SHOWN = {
     "FixMatchPhase(weak=(Flip(probability=0.5),), strong=(), threshold=0.95, weight=1.0, "
     "labelled='train')": lambda: sp.FixMatchPhase([sp.augment.Flip()], []),
     "PredictPhase(split='valid')": lambda: sp.PredictPhase(),
-    "Mean(function=accuracy, name='accuracy')": lambda: sp.metrics.Mean(sp.metrics.accuracy),
+    "Mean(function=accuracy, name='accuracy', lower_is_better=False)": lambda: sp.metrics.Mean(
+        sp.metrics.accuracy
+    ),
 }
 
 

@@ -38,7 +38,8 @@ class Claim:
 
     A limit has ``sign`` (``>``, ``<``, ``=`` or ``≈``), ``number`` and ``within``; a claim without
     any is a yes or no, or was made in a form that tells no limit. `found` is a value that is not
-    finite, as text; `on` says for which devices and threads an equality is claimed.
+    finite, as text; `on` says for which devices and threads an equality is claimed,
+    `by_construction` that its limit follows from how the number is made.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Claim:
     limits: tuple[Mapping[str, Any], ...] = ()
     found: str = ""
     on: str = ""
+    by_construction: bool = False
 
     def __str__(self) -> str:
         """The statement with its value and its limit: ``it learns (0.17; must be < 0.15)``."""

@@ -24,8 +24,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from sprat.errors import TaskError
-from sprat.models.bodies import check_counts, check_pictures
+from sprat.models.bodies import check_pictures
 from sprat.models.resnet import split
+from sprat.models.sizes import check_counts
 from sprat.shapes import Float, Tensor
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from sprat.models.bodies import check_counts
+from sprat.models.sizes import check_counts
 from sprat.shapes import Float, Tensor
 
 

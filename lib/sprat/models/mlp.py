@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from sprat.models.bodies import check_counts, check_lists
+from sprat.models.sizes import check_counts, check_lists
 from sprat.shapes import Float, Shaped, Tensor
 
 

@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from sprat.errors import TaskError
-from sprat.models.bodies import check_counts, check_lists, check_pictures, choose
+from sprat.models.bodies import check_pictures, choose
+from sprat.models.sizes import check_counts, check_lists
 from sprat.shapes import Float, Tensor
 
 PRESETS: dict[str, dict[str, Any]] = {

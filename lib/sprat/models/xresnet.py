@@ -13,9 +13,10 @@ from typing import Any
 from torch import nn
 from torch.nn import functional as F
 
-from sprat.models.bodies import check_counts, check_pictures, choose
+from sprat.models.bodies import check_pictures, choose
 from sprat.models.resnet import PRESETS as RESNETS
 from sprat.models.resnet import split, stack, stage_depths
+from sprat.models.sizes import check_counts
 from sprat.shapes import Float, Tensor
 
 PRESETS: dict[str, dict[str, Any]] = {

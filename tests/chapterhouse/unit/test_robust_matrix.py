@@ -30,8 +30,25 @@ def test_what_is_the_same_here_is_run_once(capability, isas, alike) -> None:
         assert f"{name} is {run} here" in matrix.told()
 
 
+def test_half_of_the_runs_with_two_threads_meet_every_seed_and_instruction_set() -> None:
+    matrix = make_matrix("AVX2", seeds=range(10))
+    cells = matrix.cells("01_a", seeded=True)
+    one = [cell for cell in cells if cell.threads == 1]
+    two = [cell for cell in cells if cell.threads == 2]
+    assert len(one) == 20
+    assert {(cell.isa, cell.seed) for cell in one} == {
+        (isa, seed) for isa in ("default", "native") for seed in range(10)
+    }
+    assert sorted(cell.seed for cell in two) == list(range(10))
+    assert {isa: sum(cell.isa == isa for cell in two) for isa in matrix.isas} == {
+        "default": 5, "native": 5,
+    }  # fmt: skip
+    assert "every other seed" in matrix.told()
+    assert "every other seed" not in make_matrix("AVX2", full=True).told()
+
+
 def test_every_combination_is_one_cell_and_a_first_look_is_broad() -> None:
-    matrix = make_matrix("AVX512", seeds=range(3))
+    matrix = make_matrix("AVX512", seeds=range(3), full=True)
     cells = matrix.cells("01_a", seeded=True)
     assert len(cells) == len(set(cells)) == 3 * 2 * 3
     assert len({cell.name for cell in cells}) == len(cells)

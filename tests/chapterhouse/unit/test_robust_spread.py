@@ -152,6 +152,13 @@ def test_an_exact_claim_holds_if_it_held_in_every_run() -> None:
     assert not rule.holds([], [], held=0, runs=0), "without runs nothing is known"
 
 
+def test_a_claim_that_holds_by_construction_may_lie_near_its_limit() -> None:
+    values = [0.5001, 0.52, 0.6]
+    assert not rule.holds(above(0.5), values, held=3, runs=3)
+    assert rule.holds(above(0.5), values, held=3, runs=3, certain=True)
+    assert not rule.holds(above(0.5), values, held=2, runs=3, certain=True)
+
+
 def test_limits_leave_an_interval() -> None:
     assert rule.allowed([]) == (-math.inf, math.inf)
     assert rule.allowed([*above(1), *below(2)]) == (1, 2)

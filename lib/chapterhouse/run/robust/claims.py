@@ -109,14 +109,14 @@ def _identified(claims: Sequence[Claim]) -> dict[Identity, Claim]:
 
 
 def _claimed(identity: Identity, number: int, made: Sequence[tuple[Cell, Claim | None]]) -> Claimed:
-    on = next(claim.on for _, claim in made if claim is not None)
+    on, certain = next((c.on, c.by_construction) for _, c in made if c is not None)
     if _ONE_THREAD in on:
         made = [(cell, claim) for cell, claim in made if cell.threads == 1]
     claims = [claim for _, claim in made if claim is not None]
     limits, values, of = _measured(claims)
     held = sum(claim.held for claim in claims)
     over = rule.spread(values)
-    kind, why = rule.kind(limits, values)
+    kind, why = rule.kind(limits, values, certain=certain)
     return Claimed(
         text=identity[0],
         number=number,
@@ -130,7 +130,7 @@ def _claimed(identity: Identity, number: int, made: Sequence[tuple[Cell, Claim |
         spread=over,
         distance_sd=rule.distance_sd(limits, over) if over else None,
         distance_range=rule.distance_range(limits, over) if over else None,
-        robust=rule.holds(limits, values, held=held, runs=len(made)),
+        robust=rule.holds(limits, values, held=held, runs=len(made), certain=certain),
         on=on,
         failed=tuple(
             Failed(

@@ -40,6 +40,11 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
         help=f"run the seeds 0 to N-1 (default {SEEDS}; with fewer, nothing is stored)",
     )
     robust.add_argument("--jobs", type=int, metavar="N", help="threads at once (default: cores)")
+    robust.add_argument(
+        "--full",
+        action="store_true",
+        help="run two threads with every seed, and not with every other one",
+    )
     robust.add_argument("--force", action="store_true", help="run what is kept, too")
     robust.add_argument(
         "--slice",
@@ -63,7 +68,7 @@ def _robust(arguments: argparse.Namespace) -> int:
         )
     paths = select(course, arguments.chapters)
     here = processor.ask()
-    matrix = make_matrix(here.capability, seeds=range(arguments.seeds))
+    matrix = make_matrix(here.capability, seeds=range(arguments.seeds), full=arguments.full)
     screen = sys.stderr if arguments.json else sys.stdout
     cells = (_sample if arguments.slice else _all_cells)(course, paths, matrix, screen)
     storing = not arguments.slice and arguments.seeds >= SEEDS

@@ -58,12 +58,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """All cells: `alike` maps an instruction set to the one that is run in its place."""
+    """All cells: `alike` maps an instruction set to the one that is run in its place.
+
+    Half of the product is run unless `full`: each seed meets several threads on every other
+    instruction set, and each instruction set on every other seed. One thread meets everything.
+    """
 
     isas: tuple[str, ...]
     threads: tuple[int, ...]
     seeds: tuple[int, ...]
     alike: dict[str, str]
+    full: bool = False
 
     def cells(self, slug: str, *, seeded: bool) -> list[Cell]:
         """The cells of one notebook; the seeds vary last, so that a first look is broad.
@@ -75,9 +80,10 @@ class Matrix:
         seeds: Sequence[int | None] = self.seeds if seeded else (None,)
         return [
             Cell(slug, isa, threads, seed)
-            for seed in seeds
-            for isa in self.isas
+            for i, seed in enumerate(seeds)
+            for j, isa in enumerate(self.isas)
             for threads in self.threads
+            if threads == 1 or self.full or not seeded or (i + j) % 2 == 0
         ]
 
     def told(self) -> str:
@@ -85,11 +91,16 @@ class Matrix:
         same = "".join(f"; {name} is {run} here" for name, run in self.alike.items())
         seeds = f"seeds {self.seeds[0]} to {self.seeds[-1]}" if self.seeds else "no seeds"
         threads = " and ".join(map(str, self.threads))
-        return f"{', '.join(self.isas)}{same} × {threads} threads × {seeds}"
+        half = "" if self.full or len(self.threads) == 1 else " (several with every other seed)"
+        return f"{', '.join(self.isas)}{same} × {threads} threads{half} × {seeds}"
 
 
 def make_matrix(
-    capability: str, *, seeds: Sequence[int] = range(SEEDS), threads: Sequence[int] = (1, 2)
+    capability: str,
+    *,
+    seeds: Sequence[int] = range(SEEDS),
+    threads: Sequence[int] = (1, 2),
+    full: bool = False,
 ) -> Matrix:
     """The matrix for one processor.
 
@@ -97,6 +108,7 @@ def make_matrix(
         capability: what torch calls the best that it has; empty without torch.
         seeds: the values of the parameter ``seed``.
         threads: how many threads a kernel has.
+        full: run every combination, and not half of those with several threads.
     """
     isas, alike = ["native"], {}
     if capability == "DEFAULT":
@@ -107,4 +119,4 @@ def make_matrix(
         alike["avx2"] = "native"
     elif capability.startswith("AVX512"):
         isas.insert(1, "avx2")
-    return Matrix(tuple(isas), tuple(threads), tuple(seeds), alike)
+    return Matrix(tuple(isas), tuple(threads), tuple(seeds), alike, full)

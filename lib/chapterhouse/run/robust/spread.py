@@ -23,6 +23,7 @@ SKEWED = 0.5  # third standardised moment; from here on a distribution counts as
 
 EQUALITY = "states equality"
 YES_OR_NO = "is a yes or no"
+BY_CONSTRUCTION = "holds by construction"
 SAME = "has the same value in every run"
 
 
@@ -79,13 +80,18 @@ def allowed(limits: Iterable[Mapping[str, Any]]) -> tuple[float, float]:
     return low, high
 
 
-def kind(limits: Sequence[Mapping[str, Any]], values: Sequence[float]) -> tuple[str, str]:
+def kind(
+    limits: Sequence[Mapping[str, Any]], values: Sequence[float], *, certain: bool = False
+) -> tuple[str, str]:
     """``exact`` or ``statistical``, and for an exact claim by which criterion.
 
     Args:
         limits: of the claim's record.
         values: the claim's number in each run that had one.
+        certain: whether the claim says that it holds by construction.
     """
+    if certain:
+        return "exact", BY_CONSTRUCTION
     if not limits:
         return "exact", YES_OR_NO
     if any(limit["sign"] == "=" for limit in limits):
@@ -125,7 +131,12 @@ def keeps_away(limits: Sequence[Mapping[str, Any]], over: Spread) -> bool:
 
 
 def holds(
-    limits: Sequence[Mapping[str, Any]], values: Sequence[float], *, held: int, runs: int
+    limits: Sequence[Mapping[str, Any]],
+    values: Sequence[float],
+    *,
+    held: int,
+    runs: int,
+    certain: bool = False,
 ) -> bool:
     """The rule: whether a claim holds anywhere, as far as runs can tell.
 
@@ -134,10 +145,11 @@ def holds(
         values: its number in each run that had a finite one.
         held: in how many runs it held.
         runs: how many runs there were.
+        certain: whether the claim says that it holds by construction.
     """
     if not runs or held != runs:
         return False
-    if kind(limits, values)[0] == "exact":
+    if kind(limits, values, certain=certain)[0] == "exact":
         return True
     over = spread(values)
     return over is not None and keeps_away(limits, over)
