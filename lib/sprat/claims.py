@@ -88,7 +88,7 @@ def claim(
         finite = "" if math.isfinite(number) else "finite"
         must = " and ".join(map(_in_words, limits)) or finite
         shown += f"; it must be {must}" if must else ""
-    more = {"on": on} if on else {}
+    more: dict[str, Any] = {"on": on} if on else {}
     more |= {"by_construction": True} if by_construction else {}
     told = {"text": text, "held": held, "value": number, "name": name, "limits": limits, **more}
     seen = _show_claim(told, shown)
