@@ -43,12 +43,21 @@ def test_half_of_the_runs_with_two_threads_meet_every_seed_and_instruction_set()
     assert {isa: sum(cell.isa == isa for cell in two) for isa in matrix.isas} == {
         "default": 5, "native": 5,
     }  # fmt: skip
-    assert "every other seed" in matrix.told()
-    assert "every other seed" not in make_matrix("AVX2", full=True).told()
+    assert "half of the product" in matrix.told()
+    assert "of the product" not in make_matrix("AVX2", design="full").told()
+
+
+def test_in_a_thin_design_the_seeds_go_over_the_instruction_sets_in_turn() -> None:
+    cells = make_matrix("AVX512", seeds=range(10), design="thin").cells("01_a", seeded=True)
+    one = [cell for cell in cells if cell.threads == 1]
+    assert [cell.seed for cell in one] == list(range(10))
+    assert [cell.isa for cell in one][:4] == ["default", "avx2", "native", "default"]
+    two = {(cell.isa, cell.seed) for cell in cells if cell.threads == 2}
+    assert two == {(isa, seed) for isa in ("default", "avx2", "native") for seed in (0, 1)}
 
 
 def test_every_combination_is_one_cell_and_a_first_look_is_broad() -> None:
-    matrix = make_matrix("AVX512", seeds=range(3), full=True)
+    matrix = make_matrix("AVX512", seeds=range(3), design="full")
     cells = matrix.cells("01_a", seeded=True)
     assert len(cells) == len(set(cells)) == 3 * 2 * 3
     assert len({cell.name for cell in cells}) == len(cells)

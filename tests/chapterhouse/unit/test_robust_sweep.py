@@ -30,7 +30,7 @@ from chapterhouse.run.trace import Used
 from chapterhouse.testing import FakeExecute, make_course, make_notebook
 
 HERE = Processor("a processor", "AVX2", ("avx2",), 2, {"python": "3", "torch": "2"})
-MATRIX = make_matrix("AVX2", seeds=range(3), full=True)
+MATRIX = make_matrix("AVX2", seeds=range(3), design="full")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ABOVE_0 = [{"sign": ">", "number": 0, "within": 0}]
 

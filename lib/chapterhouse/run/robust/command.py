@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from chapterhouse.course import Course
 from chapterhouse.errors import CourseError
-from chapterhouse.run.robust.matrix import SEEDS
+from chapterhouse.run.robust.matrix import DESIGNS, SEEDS
 
 if TYPE_CHECKING:
     from chapterhouse.run.robust.matrix import Cell, Matrix
@@ -41,9 +41,11 @@ def add_command(subparsers: argparse._SubParsersAction) -> None:
     )
     robust.add_argument("--jobs", type=int, metavar="N", help="threads at once (default: cores)")
     robust.add_argument(
-        "--full",
-        action="store_true",
-        help="run two threads with every seed, and not with every other one",
+        "--design",
+        choices=DESIGNS,
+        default="half",
+        help="run the full product, half of its runs with two threads (default), or a thin part in "
+        "which each seed meets one instruction set",
     )
     robust.add_argument("--force", action="store_true", help="run what is kept, too")
     robust.add_argument(
@@ -68,7 +70,7 @@ def _robust(arguments: argparse.Namespace) -> int:
         )
     paths = select(course, arguments.chapters)
     here = processor.ask()
-    matrix = make_matrix(here.capability, seeds=range(arguments.seeds), full=arguments.full)
+    matrix = make_matrix(here.capability, seeds=range(arguments.seeds), design=arguments.design)
     screen = sys.stderr if arguments.json else sys.stdout
     cells = (_sample if arguments.slice else _all_cells)(course, paths, matrix, screen)
     storing = not arguments.slice and arguments.seeds >= SEEDS

@@ -56,19 +56,27 @@ class Cell:
         return {**_CHOICES[self.isa], **threads}
 
 
+DESIGNS = ("full", "half", "thin")
+
+
 @dataclass(frozen=True)
 class Matrix:
     """All cells: `alike` maps an instruction set to the one that is run in its place.
 
-    Half of the product is run unless `full`: each seed meets several threads on every other
-    instruction set, and each instruction set on every other seed. One thread meets everything.
+    `design` says which of the product are run:
+
+    - ``full``: all;
+    - ``half``: each seed meets several threads on every other instruction set, and each instruction
+      set with every other seed; one thread meets everything;
+    - ``thin``: the seeds go over the instruction sets in turn, with one thread; several threads
+      meet every instruction set with the first two seeds.
     """
 
     isas: tuple[str, ...]
     threads: tuple[int, ...]
     seeds: tuple[int, ...]
     alike: dict[str, str]
-    full: bool = False
+    design: str = "half"
 
     def cells(self, slug: str, *, seeded: bool) -> list[Cell]:
         """The cells of one notebook; the seeds vary last, so that a first look is broad.
@@ -83,16 +91,22 @@ class Matrix:
             for i, seed in enumerate(seeds)
             for j, isa in enumerate(self.isas)
             for threads in self.threads
-            if threads == 1 or self.full or not seeded or (i + j) % 2 == 0
+            if not seeded or self._takes(i, j, several=threads > 1)
         ]
+
+    def _takes(self, i: int, j: int, *, several: bool) -> bool:
+        """Whether the design has the i-th seed on the j-th instruction set."""
+        if self.design == "thin":
+            return i < 2 if several else i % len(self.isas) == j
+        return self.design == "full" or not several or (i + j) % 2 == 0
 
     def told(self) -> str:
         """What the matrix is, in a line."""
         same = "".join(f"; {name} is {run} here" for name, run in self.alike.items())
         seeds = f"seeds {self.seeds[0]} to {self.seeds[-1]}" if self.seeds else "no seeds"
         threads = " and ".join(map(str, self.threads))
-        half = "" if self.full or len(self.threads) == 1 else " (several with every other seed)"
-        return f"{', '.join(self.isas)}{same} × {threads} threads{half} × {seeds}"
+        part = "" if self.design == "full" else f", {self.design} of the product"
+        return f"{', '.join(self.isas)}{same} × {threads} threads × {seeds}{part}"
 
 
 def make_matrix(
@@ -100,7 +114,7 @@ def make_matrix(
     *,
     seeds: Sequence[int] = range(SEEDS),
     threads: Sequence[int] = (1, 2),
-    full: bool = False,
+    design: str = "half",
 ) -> Matrix:
     """The matrix for one processor.
 
@@ -108,7 +122,7 @@ def make_matrix(
         capability: what torch calls the best that it has; empty without torch.
         seeds: the values of the parameter ``seed``.
         threads: how many threads a kernel has.
-        full: run every combination, and not half of those with several threads.
+        design: which of the product are run; see `Matrix`.
     """
     isas, alike = ["native"], {}
     if capability == "DEFAULT":
@@ -119,4 +133,4 @@ def make_matrix(
         alike["avx2"] = "native"
     elif capability.startswith("AVX512"):
         isas.insert(1, "avx2")
-    return Matrix(tuple(isas), tuple(threads), tuple(seeds), alike, full)
+    return Matrix(tuple(isas), tuple(threads), tuple(seeds), alike, design)

@@ -103,6 +103,7 @@ def summarise(
             "isas": list(matrix.isas),
             "alike": matrix.alike,
             "threads": list(matrix.threads),
+            "design": matrix.design,
             "seeds": sorted({cell.seed for cell, _ in outcomes if cell.seed is not None}),
             "run": len(outcomes),
         },
