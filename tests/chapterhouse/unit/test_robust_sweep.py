@@ -329,7 +329,7 @@ def test_what_is_stored_is_read_again_as_it_was(course) -> None:
     assert fields["processor"]["model"] == "a processor"
     assert fields["cells"] == {
         "isas": ["default", "native"], "alike": {"avx2": "native"}, "threads": [1, 2],
-        "seeds": [0, 1, 2], "run": 12,
+        "design": "full", "seeds": [0, 1, 2], "run": 12,
     }  # fmt: skip
 
 
