@@ -53,7 +53,7 @@ def test_in_a_thin_design_the_seeds_go_over_the_instruction_sets_in_turn() -> No
     assert [cell.seed for cell in one] == list(range(10))
     assert [cell.isa for cell in one][:4] == ["default", "avx2", "native", "default"]
     two = {(cell.isa, cell.seed) for cell in cells if cell.threads == 2}
-    assert two == {(isa, seed) for isa in ("default", "avx2", "native") for seed in (0, 1)}
+    assert two == {(isa, 0) for isa in ("default", "avx2", "native")}
 
 
 def test_every_combination_is_one_cell_and_a_first_look_is_broad() -> None:

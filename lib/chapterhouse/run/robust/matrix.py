@@ -69,7 +69,7 @@ class Matrix:
     - ``half``: each seed meets several threads on every other instruction set, and each instruction
       set with every other seed; one thread meets everything;
     - ``thin``: the seeds go over the instruction sets in turn, with one thread; several threads
-      meet every instruction set with the first two seeds.
+      meet every instruction set with the first seed.
     """
 
     isas: tuple[str, ...]
@@ -97,7 +97,7 @@ class Matrix:
     def _takes(self, i: int, j: int, *, several: bool) -> bool:
         """Whether the design has the i-th seed on the j-th instruction set."""
         if self.design == "thin":
-            return i < 2 if several else i % len(self.isas) == j
+            return i == 0 if several else i % len(self.isas) == j
         return self.design == "full" or not several or (i + j) % 2 == 0
 
     def told(self) -> str:
