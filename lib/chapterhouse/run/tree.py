@@ -17,7 +17,8 @@ from chapterhouse.course import Course
 from chapterhouse.run.ours import Ours, signature
 
 _lock = threading.Lock()
-_meanwhile: dict[tuple[Path, str], set[str]] = {}  # (course, chapter) → chapters beside it
+# (course, chapter, this run of it) → chapters beside it; one chapter may run several times at once
+_meanwhile: dict[tuple[Path, str, object], set[str]] = {}
 
 
 def take(course: Course) -> dict[str, str]:
@@ -53,12 +54,14 @@ def _files(folder: str, ours: Ours, build: str) -> Iterator[str]:
 @contextmanager
 def beside(course: Course, slug: str) -> Iterator[set[str]]:
     """While it is open this chapter runs; gives the chapters of this process that ran meanwhile."""
-    key = (course.root, slug)
+    key = (course.root, slug, object())
     with _lock:
-        others = {name: seen for (root, name), seen in _meanwhile.items() if root == course.root}
-        for seen in others.values():
+        others = [
+            (name, seen) for (root, name, _), seen in _meanwhile.items() if root == course.root
+        ]
+        for _, seen in others:
             seen.add(slug)
-        _meanwhile[key] = mine = set(others)
+        _meanwhile[key] = mine = {name for name, _ in others}
     try:
         yield mine
     finally:
