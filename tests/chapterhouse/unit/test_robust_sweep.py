@@ -377,12 +377,12 @@ def test_the_slice_keeps_to_its_budget(tmp_path) -> None:
         assert sum(costs[path.stem] for path in taken) <= sample.BUDGET_S
 
 
-def test_without_git_the_week_chooses(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    week = sample.commit_or_week(tmp_path)
+def test_without_git_the_week_chooses(course, monkeypatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(course.root.parent))
+    week = sample.commit_or_week(course)
     assert week == "{}-{:02d}".format(*datetime.now(UTC).isocalendar()[:2])
     monkeypatch.setenv("PATH", "")
-    assert sample.commit_or_week(tmp_path) == week
+    assert sample.commit_or_week(course) == week
 
 
 def test_progress_tells_what_is_left() -> None:
