@@ -455,11 +455,13 @@ def test_a_slice_is_small_stores_nothing_and_asserts_that_claims_held(command, c
     assert {isa for _, isa, _, _ in kernels.ran} == {"default"}
     assert "The slice of " in out
     assert "2 of 2 claims held" in out
+    assert "fix: " not in out
     assert store.load(course, "01_one") is None
     (course.build / "robust").rename(course.build / "away")
     code, out, _ = command("--slice", kernels=Kernels(value=lambda *_, **__: -1.0))
     assert code == 1
     assert "it is so (> 0)" in out
+    assert "fix: chapterhouse robust 01_one 02_two" in out
 
 
 @pytest.mark.parametrize(
