@@ -55,7 +55,7 @@ test: $(LOCKED) ## run every gate and every test, in parallel
 	@echo "running the gates, executing the book, then every test, two at a time"
 	@scripts/test.sh
 
-robust: $(LOCKED) ## run all claims over instruction sets, threads and seeds; hours, can be broken off
+robust: $(LOCKED) ## run all claims over instruction sets, threads and seeds; long, can be broken off
 	@echo "running every notebook over instruction sets, threads and seeds; stopped, it goes on next time"
 	@$(BIN)/chapterhouse robust
 

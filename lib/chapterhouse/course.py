@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -111,6 +112,16 @@ class Course:
                 fix=f"use one of {', '.join(self.profiles)}",
             )
         return self.profiles[profile]
+
+    def git(self, *arguments: str) -> str | None:
+        """What git answers in the course's folder; None without git, a repository or an answer."""
+        try:
+            done = subprocess.run(
+                ["git", *arguments], cwd=self.root, capture_output=True, text=True, check=False
+            )
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
 
     def chapter_paths(self) -> list[Path]:
         """Every chapter notebook, in reading order (the number that starts its name).

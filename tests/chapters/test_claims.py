@@ -69,13 +69,15 @@ def test_each_claim_was_tried_elsewhere_and_keeps_the_rule(path: Path) -> None:
 def test_no_claim_is_missing_among_those_that_were_tried(path: Path) -> None:
     stored = store.load(COURSE, path.stem)
     assert stored is not None, f"run `chapterhouse robust {path.stem}`"
-    known = {claim.text for claim in stored.claims}
+    known = {claim.text: claim.why for claim in stored.claims}
     for cell in nb.code_cells(nb.read(path)):
         for node in ast.walk(ast.parse(cell.source)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("sp.claim", "claim"):
                 text = node.args[0]
                 if isinstance(text, ast.Constant):
                     assert text.value in known, f"run `chapterhouse robust {path.stem}`"
+                    if "by_construction" in {word.arg for word in node.keywords}:
+                        assert known[text.value] == spread.BY_CONSTRUCTION, text.value
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ def run_course(
         KeyboardInterrupt: after every kernel was killed and every temporary file removed.
     """
     started = time.perf_counter()
-    jobs, screen = _checked_jobs(jobs), screen or sys.stdout
+    jobs, screen = checked_jobs(jobs), screen or sys.stdout
     paths = select(course, names)
     slugs = [path.stem for path in paths]
     costs = _last_costs(course, profile, slugs)
@@ -140,7 +140,12 @@ def select(course: Course, names: Sequence[str]) -> list[Path]:
     return [path for path in course.notebook_paths() if path in chosen]
 
 
-def _checked_jobs(jobs: int | None) -> int:
+def checked_jobs(jobs: int | None) -> int:
+    """How many to run at once; one for each core when None.
+
+    Raises:
+        CourseError: it is below 1.
+    """
     if jobs is None:
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))

@@ -235,6 +235,7 @@ def collect_claims(outputs: Iterable[Mapping[str, Any]]) -> tuple[Claim, ...]:
             limits=tuple(data.get("limits") or ()),
             found=str(data.get("found", "")),
             on=str(data.get("on") or ""),
+            by_construction=data.get("by_construction") is True,
         )
         for data in _displayed(outputs, CLAIM)
     )

@@ -56,12 +56,12 @@ def describe(course: Course) -> Wheel:
             fix="write name and version there; the wheel for Colab is called by them",
         ) from None
     source_hash = hash_sources(course)
-    commit = _git(course, "rev-parse", "--short=7", "HEAD")
-    clean = commit and not _git(course, "status", "--porcelain", "--", *_sources(course))
+    commit = course.git("rev-parse", "--short=7", "HEAD")
+    clean = commit and not course.git("status", "--porcelain", "--", *_sources(course))
     local = f"g{commit}" if commit else "src"
     if not clean:
         local += f".d{source_hash[:8]}"
-    epoch = _git(course, "log", "-1", "--format=%ct") if commit else None
+    epoch = course.git("log", "-1", "--format=%ct") if commit else None
     return Wheel(
         distribution=re.sub(r"[-_.]+", "_", name).lower(),
         version=f"{version}+{local}",
@@ -151,14 +151,3 @@ def _sources(course: Course) -> list[str]:
     named = [project.get("project", {}).get("readme"), *project["project"].get("license-files", [])]
     files = [name for name in named if isinstance(name, str) and (course.root / name).is_file()]
     return ["pyproject.toml", *packages, *files]
-
-
-def _git(course: Course, *arguments: str) -> str | None:
-    """What git says, or None where there is no git or no repository."""
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=course.root, capture_output=True, text=True, check=False
-        )
-    except OSError:
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None

@@ -377,12 +377,12 @@ def test_the_slice_keeps_to_its_budget(tmp_path) -> None:
         assert sum(costs[path.stem] for path in taken) <= sample.BUDGET_S
 
 
-def test_without_git_the_week_chooses(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    week = sample.commit_or_week(tmp_path)
+def test_without_git_the_week_chooses(course, monkeypatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(course.root.parent))
+    week = sample.commit_or_week(course)
     assert week == "{}-{:02d}".format(*datetime.now(UTC).isocalendar()[:2])
     monkeypatch.setenv("PATH", "")
-    assert sample.commit_or_week(tmp_path) == week
+    assert sample.commit_or_week(course) == week
 
 
 def test_progress_tells_what_is_left() -> None:
@@ -455,11 +455,13 @@ def test_a_slice_is_small_stores_nothing_and_asserts_that_claims_held(command, c
     assert {isa for _, isa, _, _ in kernels.ran} == {"default"}
     assert "The slice of " in out
     assert "2 of 2 claims held" in out
+    assert "fix: " not in out
     assert store.load(course, "01_one") is None
     (course.build / "robust").rename(course.build / "away")
     code, out, _ = command("--slice", kernels=Kernels(value=lambda *_, **__: -1.0))
     assert code == 1
     assert "it is so (> 0)" in out
+    assert "fix: chapterhouse robust 01_one 02_two" in out
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,14 @@ def test_a_claim_keeps_its_limits_and_an_old_one_has_none(course) -> None:
     assert shown.limits == (limit,)
 
 
+def test_a_claim_keeps_where_it_holds_and_that_it_is_certain() -> None:
+    said = {"text": "a", "held": True, "on": "cpu, one thread", "by_construction": True}
+    outputs = [{"data": {record.CLAIM: said}}, {"data": {record.CLAIM: {"text": "b"}}}]
+    certain, other = record.collect_claims(outputs)
+    assert (certain.on, certain.by_construction) == ("cpu, one thread", True)
+    assert (other.on, other.by_construction) == ("", False)
+
+
 @pytest.mark.parametrize(
     ("claim", "told"),
     [

@@ -47,7 +47,7 @@ def course(tmp_path: Path) -> Course:
     """A course with one chapter whose spreads are stored."""
     chapter = make_notebook(["print(1)"], parameters="seed = 1", prose="# First")
     course = make_course(tmp_path, {"01_one": chapter}, library={"a.py": "x = 1"})
-    matrix = make_matrix("AVX2", seeds=range(10))
+    matrix = make_matrix("AVX2", seeds=range(10), design="full")
     sweep(
         course,
         {course.chapters / "01_one.ipynb": matrix.cells("01_one", seeded=True)},
@@ -85,12 +85,12 @@ def cell(course: Course, text: str) -> str:
 
 
 def test_each_claim_has_its_spread_beside_it(course) -> None:
-    assert cell(course, "far") == "10 – 11 – 12; 13.0 sd from its limit, 40 runs"
+    assert cell(course, "far") == "10 … 11 … 12; 13.0 sd from its limit, 40 runs"
     assert cell(course, "near") == (
-        '-8 – -3.5 – 1; <span class="failed">✗ failed in 36 of 40 runs</span>'
+        '-8 … -3.5 … 1; <span class="failed">✗ failed in 36 of 40 runs</span>'
     )
     assert cell(course, "plain") == "held in all 40 runs"
-    assert cell(course, "computed").startswith("margin 5 – 14 – 23; 2.4 sd")
+    assert cell(course, "computed").startswith("margin 5 … 14 … 23; 2.4 sd")
     assert cell(course, "new") == "not tried"
 
 
@@ -107,6 +107,22 @@ def test_the_page_says_where_and_when_the_runs_were(course) -> None:
         f"Elsewhere: 40 runs on {day}: instruction sets default, native, avx2 is native there; "
         "1 and 2 threads, seeds 0 to 9; a &lt;processor&gt;, torch 2.13.0.</p>"
     ) in page(course)
+
+
+@pytest.mark.parametrize(
+    ("design", "words"),
+    [
+        ("half", "seeds 0 to 9 (two threads with every other seed); a"),
+        ("thin", "seeds 0 to 9 (one instruction set a seed); a"),
+        ("full", "seeds 0 to 9; a"),
+    ],
+)
+def test_the_page_says_which_part_of_the_matrix_was_run(course, design, words) -> None:
+    path = store.place(course, "01_one")
+    stored = json.loads(path.read_text())
+    stored["cells"]["design"] = design
+    path.write_text(json.dumps(stored))
+    assert words in page(course)
 
 
 def test_what_was_stored_before_the_code_was_changed_is_shown_as_such(course) -> None:

@@ -123,7 +123,7 @@ def _sample(
     for path in paths:
         if (summary := store.load(course, path.stem)) is not None:
             costs[path.stem] = summary.wall_s / max(summary.cells["run"], 1)
-    chosen_by = sample.commit_or_week(course.root)
+    chosen_by = sample.commit_or_week(course)
     print(f"The slice of {chosen_by[:12]}", file=screen)
     return sample.sample(course, paths, matrix, chosen_by=chosen_by, costs=costs)
 

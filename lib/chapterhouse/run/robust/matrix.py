@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chapterhouse.run.forkclient import THREADS
-from chapterhouse.run.robust.processor import CHOOSING
+from chapterhouse.run.origin import CHOOSING
 
 SEEDS = 10
 _ATEN, _MKL, _ONEDNN = CHOOSING

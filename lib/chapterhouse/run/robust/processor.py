@@ -13,10 +13,10 @@ import platform
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from chapterhouse.errors import RunError
+from chapterhouse.run.origin import CHOOSING, model_and_flags
 
 # What libraries look at to choose their code.
 _FLAGS = (
@@ -24,7 +24,6 @@ _FLAGS = (
     "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16",
     "asimd", "asimddp", "bf16", "sve", "sve2",
 )  # fmt: skip
-CHOOSING = ("ATEN_CPU_CAPABILITY", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA")
 _QUESTION = """
 import json
 told = {}
@@ -90,25 +89,11 @@ def ask() -> Processor:
             fix=f'run {sys.executable} -c "import numpy, torch" and mend what it says',
         )
     told = json.loads(answer.stdout.splitlines()[-1])
-    model, flags = _known()
+    model, flags = model_and_flags()
     return Processor(
         model=model,
         capability=told.pop("capability", ""),
-        flags=flags,
+        flags=tuple(flag for flag in _FLAGS if flag in flags),
         cores=os.cpu_count() or 1,
         versions={"python": platform.python_version(), **told},
     )
-
-
-def _known() -> tuple[str, tuple[str, ...]]:
-    """Model and flags, as Linux tells them; elsewhere the architecture alone."""
-    fields: dict[str, str] = {}
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            name, _, value = line.partition(":")
-            fields.setdefault(name.strip(), value.strip())
-    except OSError:
-        pass
-    has = set(fields.get("flags", fields.get("Features", "")).split())
-    model = fields.get("model name") or platform.processor() or platform.machine()
-    return model, tuple(flag for flag in _FLAGS if flag in has)

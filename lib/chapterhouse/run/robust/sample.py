@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,16 +62,9 @@ def sample(
     return {path: taken[path] for path in paths if path in taken}
 
 
-def commit_or_week(root: Path) -> str:
+def commit_or_week(course: Course) -> str:
     """What decides: the hash of the commit, or the week where there is no git."""
-    try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False,
-            timeout=30,
-        )  # fmt: skip
-    except OSError:
-        return _week()
-    return answer.stdout.strip() if answer.returncode == 0 else _week()
+    return course.git("rev-parse", "HEAD") or _week()
 
 
 def _week() -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import TextIO
 
 from chapterhouse.course import Course
-from chapterhouse.errors import ChapterhouseError, CourseError, from_os_error
+from chapterhouse.errors import ChapterhouseError, from_os_error
 from chapterhouse.run import chapter, forkclient, origin
-from chapterhouse.run.executor import Execute
+from chapterhouse.run.executor import Execute, checked_jobs
 from chapterhouse.run.plan import Plan
 from chapterhouse.run.robust import work
 from chapterhouse.run.robust.matrix import Cell, Matrix
@@ -90,7 +89,7 @@ def sweep(
         ParameterError: a notebook's seed is no whole number.
         KeyboardInterrupt: after every kernel was killed; what has ended is kept.
     """
-    places, started = _checked(jobs), time.perf_counter()
+    places, started = checked_jobs(jobs), time.perf_counter()
     hashes, kept = Hashes(course), Kept(course)
     hashes.take_libraries(course)
     notebooks = [
@@ -210,13 +209,3 @@ def _costs(notebooks: Sequence[_Notebook], kept: Kept) -> dict[str, list[float]]
             if (last := kept.last(cell)) is not None and not last.error:
                 found.setdefault(cell.slug, []).append(last.wall_s)
     return found
-
-
-def _checked(jobs: int | None) -> int:
-    if jobs is None:
-        if hasattr(os, "sched_getaffinity"):
-            return len(os.sched_getaffinity(0))
-        return os.cpu_count() or 1
-    if jobs < 1:
-        raise CourseError(f"--jobs is {jobs}; at least 1 was expected.", fix="leave it out")
-    return jobs

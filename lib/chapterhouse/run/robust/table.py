@@ -31,8 +31,19 @@ def held(sweep: Sweep) -> str:
     claims = [claim for summary in sweep.summaries for claim in summary.claims]
     good = sum(claim.held == claim.runs for claim in claims)
     told = f"{good} of {len(claims)} claims held, in {sweep.wall_s:,.0f} s."
-    parts = [_errors(sweep.summaries), _failed(sweep.summaries), told]
+    parts = [_errors(sweep.summaries), _failed(sweep.summaries), told, _again(sweep.summaries)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _again(summaries: Iterable[Summary]) -> str:
+    """The command that tries in every cell what failed in one; nothing where all held."""
+    slugs = [s.slug for s in summaries if s.errors or any(claim.failed for claim in s.claims)]
+    if not slugs:
+        return ""
+    return (
+        "As another machine would run them, these notebooks do not hold.\n"
+        f"  fix: chapterhouse robust {' '.join(slugs)}, and mend the claims that it lists"
+    )
 
 
 def totals(sweep: Sweep) -> str:
@@ -126,7 +137,7 @@ def _spread(claim: Claimed) -> str:
     widths = "" if claim.distance_range is None else f", {claim.distance_range:.2f} widths outside"
     skew = f", skewness {over.skewness:.1f}"
     return (
-        f"{_number(over.min)} – {_number(over.median)} – {_number(over.max)} in {over.n} runs, "
+        f"{_number(over.min)} … {_number(over.median)} … {_number(over.max)} in {over.n} runs, "
         f"mean {_number(over.mean)}, {sd}{skew}{widths}"
     )
 

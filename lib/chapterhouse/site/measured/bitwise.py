@@ -8,9 +8,9 @@ tensors hold. Looked at is what decides, through names as `bare` does.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterable
 
+from chapterhouse.parsed import parse
 from chapterhouse.site.measured.bare import in_order
 
 _EQUAL = {"equal", "array_equal"}
@@ -26,9 +26,7 @@ def unsaid(cells: Iterable[str]) -> list[str]:
     found = []
     for source in cells:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # an odd escape in a cell is the author's business
-                tree = ast.parse(source)
+            tree = parse(source)
         except SyntaxError:  # a cell with magic commands
             continue
         for node in in_order(tree):

@@ -18,6 +18,9 @@ from chapterhouse.course import Course, combined_sha256
 from chapterhouse.site.executed import Executed
 from chapterhouse.site.measured import drawing
 
+# What of the product of instruction sets, threads and seeds was run.
+_DESIGNS = {"half": "two threads with every other seed", "thin": "one instruction set a seed"}
+
 
 @dataclass(frozen=True)
 class Elsewhere:
@@ -71,8 +74,8 @@ def _numbers(claim: Mapping[str, Any]) -> str:
         return ""
     low, middle, high = (drawing.number(over[name]) for name in ("min", "median", "max"))
     if claim["of"] == "margin":
-        return f"margin {low} – {middle} – {high}"
-    return low if low == high else f"{low} – {middle} – {high}"
+        return f"margin {low} … {middle} … {high}"
+    return low if low == high else f"{low} … {middle} … {high}"
 
 
 def _told(stored: Mapping[str, Any]) -> str:
@@ -80,11 +83,12 @@ def _told(stored: Mapping[str, Any]) -> str:
     same = "".join(f", {name} is {run} there" for name, run in cells["alike"].items())
     seeds = f", seeds {cells['seeds'][0]} to {cells['seeds'][-1]}" if cells["seeds"] else ""
     threads = " and ".join(map(str, cells["threads"]))
+    part = f" ({_DESIGNS[design]})" if (design := cells.get("design")) in _DESIGNS else ""
     torch = f", torch {versions['torch']}" if "torch" in versions else ""
     day = str(stored["when"]).partition("T")[0]
     return escape(
         f"{cells['run']} runs on {day}: instruction sets {', '.join(cells['isas'])}{same}; "
-        f"{threads} threads{seeds}; {stored['processor']['model']}{torch}."
+        f"{threads} threads{seeds}{part}; {stored['processor']['model']}{torch}."
     )
 
 
