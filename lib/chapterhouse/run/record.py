@@ -54,7 +54,7 @@ class Claim:
     def __str__(self) -> str:
         """The statement with its value and its limit: ``it learns (0.17; must be < 0.15)``."""
         number = self.found if self.value is None else f"{self.value:.4g}"
-        must = " and ".join(_in_words(limit) for limit in self.limits)
+        must = " and ".join(map(in_words, self.limits))
         told = "; ".join([number] * bool(number) + [f"must be {must}"] * bool(must))
         return f"{self.text} ({told})" if told else self.text
 
@@ -64,9 +64,11 @@ class Claim:
         return cls(**{**fields, "limits": tuple(fields.get("limits", ()))})
 
 
-def _in_words(limit: Mapping[str, Any]) -> str:
-    within = f" ± {limit['within']:.4g}" if limit.get("within") else ""
-    return f"{limit['sign']} {limit['number']:.4g}{within}"
+def in_words(limit: Mapping[str, Any]) -> str:
+    """A limit for a person: ``≈ 2 ± 0.5``; whole numbers with all their digits."""
+    number, within = limit["number"], limit.get("within")
+    shown = f"{number:,}" if isinstance(number, int) else f"{number:.4g}"
+    return f"{limit['sign']} {shown}" + (f" ± {within:.4g}" if within else "")
 
 
 @dataclass(frozen=True)

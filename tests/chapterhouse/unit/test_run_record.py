@@ -76,6 +76,10 @@ def test_a_claim_keeps_where_it_holds_and_that_it_is_certain() -> None:
         (Claim("two ways agree", False), "two ways agree"),
         (Claim("it is small", False, found="nan"), "it is small (nan)"),
         (
+            Claim("many", False, 3, limits=({"sign": ">", "number": 100_000},)),
+            "many (3; must be > 100,000)",
+        ),
+        (
             Claim("it is so", False, 2.75, limits=({"sign": "≈", "number": 2, "within": 0.5},)),
             "it is so (2.75; must be ≈ 2 ± 0.5)",
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+from chapterhouse.run.record import in_words
 from chapterhouse.run.robust.claims import Claimed
 from chapterhouse.run.robust.store import Summary
 from chapterhouse.run.robust.sweep import Sweep
@@ -120,13 +121,9 @@ def _all(summaries: Iterable[Summary]) -> Iterable[tuple[str, Claimed]]:
 
 
 def _limits(claim: Claimed) -> str:
-    told = [
-        f"{limit['sign']} {_number(limit['number'])}"
-        + (f" ± {_number(limit['within'])}" if limit.get("within") else "")
-        for limit in claim.limits
-    ]
     what = "margin " if claim.of == "margin" else ""
-    return f" ({what}{' and '.join(told)})" if told else ""
+    told = " and ".join(map(in_words, claim.limits))
+    return f" ({what}{told})" if told else ""
 
 
 def _spread(claim: Claimed) -> str:
