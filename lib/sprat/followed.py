@@ -115,9 +115,9 @@ class Followed(TorchFunctionMode):
     def _quotient(self, one: Any, other: Any) -> list[Part]:
         """A mean of weighted values by the mean of their weights is one over the weights."""
         below = self.parts(other)
-        if len(below) != 1 or below[0][1] is None or not isinstance(one, Tensor):
+        weight, over = below[0] if len(below) == 1 else (None, None)
+        if weight is None or over is None or not isinstance(one, Tensor):
             return []
-        weight, over = below[0]
         return [((one / other).detach(), weight * over)]
 
 

@@ -848,3 +848,18 @@ def test_a_rate_before_the_first_fit_has_nowhere_to_go() -> None:
     assert learn.lr == 0.5
     learn.set_lr(0.25)
     assert learn.lr == 0.25
+
+
+def test_outputs_by_name_are_gathered_by_name() -> None:
+    class Named(nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"logits": x[:, :3], "size": x.norm(dim=1)}
+
+    learn = sp.Learner(
+        Named(), (sp.Data(X, Y),), loss=lambda out, y: F.cross_entropy(out["logits"], y),
+        batch_size=8, device="cpu", progress=False,
+    )  # fmt: skip
+    found, targets = learn.predictions()
+    assert torch.equal(found["logits"], X[:, :3])
+    assert found["size"].shape == (65,)
+    assert torch.equal(targets, Y)
