@@ -46,8 +46,8 @@ _OWN = {
     "model", "optimizers", "batch", "state", "history", "metrics", "loaders", "phases",
     "callbacks", "descend", "heard", "resumed", "watch", "check_access", "task", "group",
 }  # fmt: skip
-#: What a call that only looks may leave otherwise: its place in the loop, of no use after it.
-_PLACE = frozenset({"phase", "batch", "step", "metrics", "mode", "y_hat", "loss"})
+#: What a call that only looks may leave otherwise: what metrics gathered, of no use after it.
+_LEFT = frozenset({"metrics"})
 
 always = False  # whether every fit is checked: for tests
 
@@ -241,10 +241,10 @@ def only_looks(function: Callable[..., Any]) -> Callable[..., Any]:
     def look(learn: "Learner", *args: Any, **options: Any) -> Any:
         if not (learn.check_access or always) or learn.watch is not None:
             return function(learn, *args, **options)
-        before, place = seen(learn), _PLACE.union(learn.state)
+        before = seen(learn)
         with watching(learn):
             result = function(learn, *args, **options)
-        left = changed(before, seen(learn)) - place.union(learn.state)
+        left = changed(before, seen(learn)) - _LEFT
         if left:
             raise CallbackError(
                 f"{function.__name__} left {_listed(left)} changed; it should only look.",

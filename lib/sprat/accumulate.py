@@ -22,7 +22,8 @@ class Accumulate(Callback):
     the last group has fewer batches, after which they move at the end of the phase. Only layers
     that look at other samples of their batch (batch normalisation) can tell the difference.
 
-    The loss has to be a mean over the samples of its batch, or over what `sprat.weighing` sees. The
+    The loss has to be a mean over the samples of its batch, or over what `sprat.weighing` sees; a
+    sum of means over different things, such as two weighted losses, counts by samples here. The
     learning rate is the large batch's; schedules count batches, not moves of the weights.
 
     Args:

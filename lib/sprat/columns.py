@@ -150,7 +150,8 @@ def moved(value: Any, device: torch.device | str) -> Any:
         # Comparing costs a fifth of a call that then changes nothing.
         return value if value.device == device else value.to(device, non_blocking=True)
     if isinstance(value, (tuple, list)):
-        return type(value)(moved(part, device) for part in value)
+        parts = [moved(part, device) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
     if isinstance(value, dict):
         return {key: moved(part, device) for key, part in value.items()}
     return value.to(device) if isinstance(value, Column) else value

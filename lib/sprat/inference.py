@@ -83,8 +83,8 @@ def predictions(
 
     Returns:
         ``(y_hat, y)``: raw outputs (N, …) in float32, and encoded targets (N, …) or None; both in
-        the target's units where these are numbers that an encoding scales; tuples where there are
-        several outputs or targets.
+        the target's units where these are numbers that an encoding scales; tuples or dicts where
+        there are several outputs or targets.
 
     Raises:
         TrainingError: `tta` is a number and the learner has no `Augment`, or it is below 0; or the
@@ -203,6 +203,8 @@ def _mean(seen: list[Any]) -> Any:
     """The mean of what a model said to several views of one batch, in float32 on the CPU."""
     if isinstance(seen[0], (tuple, list)):
         return tuple(_mean(list(part)) for part in zip(*seen, strict=True))
+    if isinstance(seen[0], dict):
+        return {name: _mean([view[name] for view in seen]) for name in seen[0]}
     numbers = [value.float() for value in seen]
     return (numbers[0] if len(numbers) == 1 else torch.stack(numbers).mean(0)).cpu()
 
@@ -211,6 +213,8 @@ def _joined(batches: list[Any]) -> Any:
     """Batches one after the other, part by part where they have several; None of what is none."""
     if isinstance(batches[0], tuple):
         return tuple(_joined(list(part)) for part in zip(*batches, strict=True))
+    if isinstance(batches[0], dict):
+        return {name: _joined([batch[name] for batch in batches]) for name in batches[0]}
     if not all(isinstance(batch, Tensor) for batch in batches):
         return None
     shapes = {tuple(batch.shape[1:]) for batch in batches}

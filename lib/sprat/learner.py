@@ -17,7 +17,7 @@ from sprat import access, dry_run, fitting, inference, lr_find, optim, sanity
 from sprat.callbacks import Callback, Cancel, ending, in_order, listeners, ready, span
 from sprat.data import Batch, Encoded
 from sprat.device import choose_precision, meet, place
-from sprat.errors import DataError, TaskError
+from sprat.errors import DataError, TaskError, TrainingError
 from sprat.history import History
 from sprat.live import Progress
 from sprat.loader import make_loaders
@@ -163,7 +163,8 @@ class Learner:
         given = ready(callbacks)
         self.prepare(lr)
         sanity.check_first_step(self)
-        chosen = [*self.callbacks, *given, Recorder(), *([Progress()] if self.progress else [])]
+        # The recorder first: whoever says nothing of the history finds its row there all the same.
+        chosen = [Recorder(), *self.callbacks, *given, *([Progress()] if self.progress else [])]
         with access.watching(self, check_access), self.listening(chosen), ending("fit"):
             self.epochs = epochs
             self.emit("fit_begin")
@@ -320,7 +321,17 @@ class Learner:
         return self.base_lr
 
     def set_lr(self, lr: float) -> None:
-        """Set the learning rate of every optimiser till the next fit; groups keep their ratio."""
+        """Set the learning rate of every optimiser till the next fit; groups keep their ratio.
+
+        Raises:
+            TrainingError: there is no optimiser yet: the first fit makes it.
+        """
+        if not self.optimizers:
+            raise TrainingError(
+                "There is no optimiser yet whose learning rate could be set; the first fit makes "
+                "one.",
+                fix=f"give the fit its rate: learn.fit(1, lr={lr!r}); or Learner(..., lr={lr!r})",
+            )
         optim.set_lr(self.optimizers.values(), lr)
 
     def emit(self, event: str) -> None:

@@ -1,6 +1,7 @@
 """The recorder: what every fit leaves in the history, without ever waiting for the device."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -9,9 +10,11 @@ from torch import Tensor
 from sprat import sanity
 from sprat.callbacks import Callback
 from sprat.errors import TrainingError
+from sprat.followed import Part
 from sprat.measures import Metric, Whole
 
 if TYPE_CHECKING:
+    from sprat.distributed import Group
     from sprat.learner import Learner
 
 _STACKED_AT_ONCE = 1024
@@ -24,9 +27,22 @@ class Column:
         self.values: list[Tensor] = []  # tensors with no axes
         self.stacked: list[Tensor] = []  # many of them in one: a tensor of its own costs 0.5 KB
         self.sizes: list[Any] = []  # what each value is the mean over: samples, or a tensor's value
+        self.parts: list[Column] = []  # where each value is a sum of means over different things
 
-    def add(self, value: Tensor, size: Any) -> None:
-        """Take in the mean over `size` samples, or over as much as a tensor says."""
+    def add(self, value: Tensor, size: Any, parts: Sequence[Part] = ()) -> None:
+        """Take in the mean over `size` samples, or over as much as a tensor says.
+
+        Args:
+            value: the mean, a tensor with no axes.
+            size: what it is a mean over.
+            parts: whose sum it is, each a mean over something of its own; None for `size`.
+        """
+        if not self.sizes:
+            self.parts = [Column() for _ in parts]
+        if len(parts) != len(self.parts):
+            self.parts = []  # a sum of other parts than before: it counts as a whole
+        for column, (part, over) in zip(self.parts, parts, strict=False):
+            column.add(part, size if over is None or not size else over)
         self.values.append(value.detach() if value.requires_grad else value)
         self.sizes.append(size)
         if len(self.values) == _STACKED_AT_ONCE:
@@ -44,6 +60,18 @@ class Column:
             self.sizes = torch.stack(sizes).tolist()
         return self.sizes
 
+    def mean(self, group: "Group | None") -> float:
+        """The mean over everything, of all processes; not a number where nothing counts."""
+        if self.parts:
+            return sum(part.mean(group) for part in self.parts)
+        values, sizes = self.read(), self.weights()
+        if group is not None:
+            values, sizes = group.merged(values, sizes)
+        # A batch in which nothing counts has a mean that is no number.
+        pairs = [(v, s) for v, s in zip(values, sizes, strict=True) if s]
+        total = sum(value * size for value, size in pairs)
+        return total / sum(size for _, size in pairs) if pairs else math.nan
+
     def _stack(self) -> None:
         if self.values:
             self.stacked.append(torch.stack(self.values).float())
@@ -52,12 +80,17 @@ class Column:
     def state_dict(self) -> dict[str, Any]:
         """The values so far, for a checkpoint."""
         self._stack()
-        return {"values": torch.cat(self.stacked), "sizes": torch.tensor(self.weights())}
+        values, sizes = torch.cat(self.stacked), torch.tensor(self.weights())
+        return {"values": values, "sizes": sizes, "parts": [p.state_dict() for p in self.parts]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
         self.values, self.stacked = [], [state["values"]]
         self.sizes = state["sizes"].tolist()
+        self.parts = []
+        for kept in state.get("parts", []):
+            self.parts.append(Column())
+            self.parts[-1].load_state_dict(kept)
 
 
 class Recorder(Callback):
@@ -90,13 +123,16 @@ class Recorder(Callback):
         """Take one step in."""
         state, batch = learn.state, learn.batch
         size = len(batch) if learn.group is None else learn.group.count(learn)
-        over = learn.weighed.take()
+        over, parts = learn.weighed.take(state.get("loss"))
         for name, value in state.items():
             if isinstance(value, Tensor) and not value.ndim:
                 column = self.columns.get(name)
                 if column is None:
                     column = self.columns[name] = Column()
-                column.add(value, size if over is None or name != "loss" or not size else over)
+                if name != "loss":
+                    column.add(value, size)
+                else:
+                    column.add(value, size if over is None or not size else over, parts)
         if learn.phase.trains:
             self.lrs.append(learn.lr)
         if self.measured and "y_hat" in state and batch.y is not None:
@@ -122,14 +158,10 @@ class Recorder(Callback):
         name = learn.phase.name
         read: dict[str, list[float]] = {}
         for key, column in self.columns.items():
-            values, sizes = column.read(), column.weights()
+            read[key] = column.read()
             if learn.group is not None:
-                values, sizes = learn.group.merged(values, sizes)
-            read[key] = values
-            # A batch in which nothing counts has a mean that is no number.
-            pairs = [(v, s) for v, s in zip(values, sizes, strict=True) if s]
-            total = sum(value * size for value, size in pairs)
-            self.row[f"{name}_{key}"] = total / (sum(size for _, size in pairs) or 1)
+                read[key] = learn.group.merged(read[key], column.weights())[0]
+            self.row[f"{name}_{key}"] = column.mean(learn.group)
         if self.compared:
             for metric in learn.metrics:
                 self.row[metric.name] = _value(metric)
@@ -138,6 +170,12 @@ class Recorder(Callback):
             learn.history.losses.extend(losses)
             learn.history.lrs.extend(self.lrs)
             _refuse_infinite(losses, name, len(learn.history))
+            if losses and math.isnan(self.row[f"{name}_loss"]):
+                raise TrainingError(
+                    f"In no batch of the {name} phase does any target count towards the loss.",
+                    fix="look at what the loss leaves out (padding, ignore_index=, a mask, weights "
+                    "of 0), and give targets that it does not",
+                )
 
     def epoch_end(self, learn: "Learner") -> None:
         """Add the row to the history."""

@@ -61,6 +61,14 @@ def check_parts(phases: Any, metrics: Any, optimizer: Any) -> None:
             "phases is empty, so an epoch would do nothing.",
             fix="leave it out, or pass phases=[sprat.TrainPhase()]",
         )
+    names = [phase.name for phase in phases or ()]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TaskError(
+            f"Two phases are called {twice!r}; what one measures would take the place of the "
+            "other's in the history.",
+            fix='give one another name: phase.name = "test", before it goes to the learner',
+        )
     given.check_metrics(metrics)
     given.check_optimizers(optimizer)
     if not callable(optimizer) and not isinstance(optimizer, Mapping):

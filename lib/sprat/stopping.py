@@ -1,8 +1,10 @@
 """Ending training when it no longer helps, and which of two numbers is the better one."""
 
 import math
+import re
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sprat import metrics as shipped
 from sprat.callbacks import Callback, Cancel
 from sprat.errors import CallbackError, TrainingError
 from sprat.kinds import is_whole
@@ -31,8 +33,8 @@ class Monitor:
         if better not in (None, "lower", "higher"):
             raise TrainingError(f"better is {better!r}.", fix='use "lower" or "higher"')
         self.name, self.better = name, better
-        # Of a loss it is known at once, of a metric from the learner that is watched.
-        self._found = "lower" if name in _LOSSES else None
+        # Of a loss and of metrics of ours it is known at once; else from the learner watched.
+        self._found = "lower" if name in _LOSSES else _declared(name)
 
     def watch(self, learn: "Learner") -> None:
         """Settle which way the number should go, before the time of a fit is spent.
@@ -66,8 +68,8 @@ class Monitor:
             TrainingError: no phase or metric gives this number.
             CallbackError: nobody says which way it should go.
         """
-        if (self.better or self._found) is None:
-            self.watch(learn)
+        if self.better is None:
+            self.watch(learn)  # a metric of the learner says it, also one by the name of ours
         row = learn.history.rows[-1]
         if self.name not in row:
             if any(self.name in earlier for earlier in learn.history.rows):
@@ -82,6 +84,24 @@ class Monitor:
         """The value in one row of the history, as `score` gives it."""
         value = self.sign * row.get(self.name, math.nan)
         return -math.inf if math.isnan(value) else value
+
+
+def _declared(name: str) -> str | None:
+    """Which way a metric that this library ships should go, as that says; None of other names.
+
+    Of several targets each has its metrics, with the target's number behind: ``mae_2``.
+    """
+    plain = re.sub(r"_[1-9][0-9]*$", "", name)
+    ours = [getattr(shipped, each) for each in shipped.__all__]
+    known = {
+        str(getattr(metric, "__name__", "")): getattr(metric, "lower_is_better", None)
+        for metric in ours
+        if not isinstance(metric, type)
+    }
+    tokenwise = (shipped.Perplexity, shipped.TokenAccuracy)
+    known |= {made.name: made.lower_is_better for made in (metric() for metric in tokenwise)}
+    lower = known.get(plain)
+    return None if lower is None else "lower" if lower else "higher"
 
 
 def _direction(learn: "Learner", name: str) -> str:

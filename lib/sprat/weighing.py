@@ -4,18 +4,17 @@ A loss over batches is the loss over all samples only if each batch counts by wh
 taken over. With weights of classes that is their sum, with padding the number of pieces. A loss
 says it by a method ``mean_over(y_hat, y)``; of torch's own it is known, also inside of a function;
 and where a function ends in a mean, or in a division by a number of places, that is seen. All
-others count by samples.
+others count by samples. What a function then makes of such means, a multiple or a sum, is followed:
+a sum of means over different things has a part for each, see ``followed.py``.
 """
 
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
-Over = Tensor | float | None
+from sprat.followed import Followed, Over, Part, joined, of_classes, of_something
 
 _BY_SAMPLES = {F.mse_loss, F.l1_loss, F.binary_cross_entropy_with_logits, F.smooth_l1_loss}
 _WEIGHTED = (F.cross_entropy, F.nll_loss)
@@ -34,6 +33,8 @@ class Weighed:
         self.plain = function in _BY_SAMPLES or (function is F.cross_entropy and checked)
         self.said = getattr(function, "mean_over", None)
         self.over: Over = None
+        self.parts: list[Part] = []  # of a sum of means over different things, where it is one
+        self._newest: Any = None
 
     def __call__(self, y_hat: Any, y: Any) -> Tensor:
         """The loss of a batch; `over` is what it is a mean over, None for samples."""
@@ -41,74 +42,23 @@ class Weighed:
             return self.function(y_hat, y)
         if self.said is not None:
             self.over = self.said(y_hat, y)
-            return self.function(y_hat, y)
+            return of_something(self.function(y_hat, y), self.over)
         if _inner(self.function) in _WEIGHTED:
             options = self.function.keywords if isinstance(self.function, partial) else {}
-            self.over = _of_classes(y_hat, y, **options)
-            return self.function(y_hat, y)
-        with _Last() as last:
+            self.over = of_classes(y_hat, y, **options)
+            return of_something(self.function(y_hat, y), self.over)
+        with Followed() as followed:
             loss = self.function(y_hat, y)
-        self.over = last.over if last.result is loss else None
+        self.over, self.parts = joined(followed.parts(loss))
+        self._newest = loss
         return loss
 
-    def take(self) -> Over:
-        """What the newest value is a mean over, once."""
-        over, self.over = self.over, None
-        return over
-
-
-class _Last(TorchFunctionMode):
-    """Looks at the last of torch's functions: a mean says what it is over."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.result: Any = None
-        self.over: Over = None
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        self.result = func(*args, **kwargs)
-        if isinstance(self.result, Tensor) and not self.result.ndim:
-            self.over = _seen(func, args, kwargs)
-        return self.result
-
-
-def _seen(func: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Over:
-    """What the result of one call is a mean over, None where that can't be said."""
-    if func in _WEIGHTED:
-        names = ("input", "target", "weight", "size_average", "ignore_index", "reduce", "reduction")
-        given: dict[str, Any] = dict(zip(names, args, strict=False)) | options
-        return _of_classes(given.pop("input"), given.pop("target"), **given)
-    name = getattr(func, "__name__", "")
-    first = args[0] if args else None
-    if name == "mean" and isinstance(first, Tensor):
-        return float(first.numel())
-    if name in ("div", "__truediv__", "true_divide") and len(args) > 1:
-        below = args[1]
-        if isinstance(below, Tensor):
-            return below.detach() if not below.ndim and not below.requires_grad else None
-    return None
-
-
-def _of_classes(
-    y_hat: Any,
-    y: Any,
-    weight: Tensor | None = None,
-    size_average: Any = None,
-    ignore_index: int = -100,
-    reduce: Any = None,
-    reduction: str = "mean",
-    **_: Any,
-) -> Over:
-    """The weights of all places that count; torch's documentation of `CrossEntropyLoss`."""
-    if reduction != "mean" or y.is_floating_point():
-        return None
-    counts = y != ignore_index
-    if weight is None:
-        return counts.sum()
-    return torch.where(counts, weight[y.clamp(0, len(weight) - 1)], 0.0).sum()
+    def take(self, loss: Any) -> tuple[Over, list[Part]]:
+        """What the newest value is a mean over, once, and its parts where a step's loss is it."""
+        own = isinstance(loss, Tensor) and self.parts and loss.data_ptr() == self._newest.data_ptr()
+        taken = self.over, self.parts if own else []
+        self.over, self.parts = None, []
+        return taken
 
 
 def _inner(function: Any) -> Any:

@@ -257,3 +257,14 @@ def test_recorder_is_written_before_who_reads_the_history() -> None:
         reads: ClassVar = {"history"}
 
     assert names(in_order([ReadsHistory(), Recorder()])) == ["Recorder", "ReadsHistory"]
+
+
+def test_whoever_declares_nothing_finds_the_row_of_the_epoch_too(learn: sp.Learner) -> None:
+    found = []
+
+    class Looks(sp.Callback):
+        def epoch_end(self, learn: sp.Learner) -> None:
+            found.append(learn.history.last("valid_loss"))
+
+    history = learn.fit(2, callbacks=[Looks()])
+    assert found == history["valid_loss"]

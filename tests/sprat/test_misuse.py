@@ -828,3 +828,38 @@ def test_trying_a_batch_of_one_changes_nothing() -> None:
 def test_batch_norm_over_pixels_may_have_a_batch_of_one() -> None:
     model = nn.Sequential(nn.Conv2d(3, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(72, 3))
     learner((sp.Data(PIXELS[:9], Y[:9]),), PICTURES, model=model, batch_size=8).fit(1)
+
+
+def test_two_phases_of_one_name_would_share_a_column() -> None:
+    twice = (sp.TrainPhase(), sp.ValidPhase(), sp.ValidPhase())
+    with pytest.raises(SpratError, match="Two phases are called 'valid'"):
+        learner((sp.Data(X, Y), sp.Data(X, Y)), phases=twice)
+    twice[2].name = "again"
+    history = learner((sp.Data(X, Y), sp.Data(X, Y)), phases=twice).fit(1)
+    assert history.last("again_loss") == history.last("valid_loss")
+
+
+def test_a_rate_before_the_first_fit_has_nowhere_to_go() -> None:
+    learn = learner()
+    with pytest.raises(SpratError, match="no optimiser yet") as caught:
+        learn.set_lr(0.5)
+    assert "learn.fit(1, lr=0.5)" in caught.value.fix
+    learn.fit(1, lr=0.5)
+    assert learn.lr == 0.5
+    learn.set_lr(0.25)
+    assert learn.lr == 0.25
+
+
+def test_outputs_by_name_are_gathered_by_name() -> None:
+    class Named(nn.Module):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"logits": x[:, :3], "size": x.norm(dim=1)}
+
+    learn = sp.Learner(
+        Named(), (sp.Data(X, Y),), loss=lambda out, y: F.cross_entropy(out["logits"], y),
+        batch_size=8, device="cpu", progress=False,
+    )  # fmt: skip
+    found, targets = learn.predictions()
+    assert torch.equal(found["logits"], X[:, :3])
+    assert found["size"].shape == (65,)
+    assert torch.equal(targets, Y)

@@ -63,7 +63,20 @@ def test_a_declaration_counts_whatever_the_name(name: str, lower: bool, make: An
     assert opposite.sign == (1 if lower else -1)
 
 
-@pytest.mark.parametrize("name", [*NAMED[:5], "valid_kl", "typo"])
+@pytest.mark.parametrize(
+    ("name", "sign"),
+    [("mae", -1), ("mse_1", -1), ("error_rate_12", -1), ("perplexity_2", -1), ("accuracy", 1)],
+)
+def test_of_a_shipped_metric_its_declaration_is_known_before_a_fit(name: str, sign: int) -> None:
+    monitor = Monitor(name)
+    assert monitor.sign == sign
+    learn = learner(metrics=[Whole(first, name, lower_is_better=sign > 0)])
+    learn.fit(1, callbacks=[sp.EarlyStopping(name)])
+    monitor.score(learn)
+    assert monitor.sign == -sign  # the learner's own metric of that name says otherwise
+
+
+@pytest.mark.parametrize("name", [*NAMED[2:5], "valid_kl", "typo", "rmsle", "Whole", "mae_of_one"])
 @pytest.mark.parametrize("known", [False, True])
 def test_where_nobody_says_it_the_callback_asks(name: str, known: bool, tmp_path: Path) -> None:
     learn = learner(metrics=[Whole(first, name)] if known else [])

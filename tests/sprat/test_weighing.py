@@ -1,6 +1,7 @@
 """A loss over batches is that over all samples, whatever the batches."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,18 @@ LOSSES: dict[str, Any] = {
     "ignored": lambda y_hat, y: F.cross_entropy(y_hat, y, ignore_index=2),
     "masked": masked,
     "selected": lambda y_hat, y: F.cross_entropy(y_hat, y, reduction="none")[y != 0].mean(),
+    "half": lambda y_hat, y: 0.5 * F.cross_entropy(y_hat, y, weight=WEIGHT).float(),
+    "two": lambda y_hat, y: F.cross_entropy(y_hat, y, WEIGHT) - 0.1 * F.cross_entropy(y_hat, y),
+    "penalty": lambda y_hat, y: F.cross_entropy(y_hat, y, WEIGHT) + WEIGHT.square().mean() + 1,
+    "stacked": lambda y_hat, y: torch.stack(
+        [F.cross_entropy(y_hat, y, WEIGHT), F.cross_entropy(y_hat, y, ignore_index=1)]
+    ).mean(),
+    "minus": lambda y_hat, y: 1 - F.cross_entropy(y_hat, y, weight=WEIGHT).neg() - 1,
+    "holes": lambda y_hat, y: F.mse_loss(y_hat[y != 1], y_hat[y != 1] * 0 + 1),
+    "holes of one": lambda y_hat, y: torch.where((y == 1)[:, None], torch.nan, y_hat).nanmean(),
+    "ratio": lambda y_hat, y: (y_hat[:, 0] * WEIGHT[y]).mean() / WEIGHT[y].mean(),
+    "by class": lambda y_hat, y: (y_hat - 1).square().mean(0).mean(),
+    "of a number": lambda y_hat, y: F.cross_entropy(y_hat, y, weight=WEIGHT).mean(),
     "squares": lambda y_hat, y: F.mse_loss(y_hat[:, 0], y.float()),
 }
 
@@ -57,7 +70,10 @@ def test_the_loss_is_that_of_all_samples(name: str, size: int) -> None:
     assert learner(LOSSES[name], size).evaluate()["loss"] == pytest.approx(whole, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(set(LOSSES) - {"ignored"}))  # a batch has none that counts
+SUMS = {"two", "penalty", "stacked", "minus"}  # one gradient is gathered, by samples
+
+
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - SUMS))
 def test_gathered_gradients_are_those_of_all_samples(name: str) -> None:
     whole, parts = learner(LOSSES[name], 43), learner(LOSSES[name], 5)
     whole.fit(1)
@@ -93,3 +109,62 @@ def test_a_batch_in_which_nothing_counts_changes_no_measure() -> None:
     whole = learn.evaluate([sp.Batch(x, y)])["loss"]
     apart = learn.evaluate([sp.Batch(x[:3], y[:3]), sp.Batch(x[3:], y[3:])])["loss"]
     assert apart == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["ignored", "masked", "selected", "two", "holes"])
+def test_a_batch_in_which_nothing_counts_does_not_end_a_training(name: str) -> None:
+    def loss(y_hat: Tensor, y: Tensor) -> Tensor:
+        return LOSSES[name](y_hat, y) if name != "two" else 2 * ignored(y_hat, y) + 1
+
+    def ignored(y_hat: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(y_hat, y, ignore_index=1)
+
+    out = {"ignored": 2, "selected": 0}.get(name, 1)
+    x, y = torch.randn(6, 4), torch.tensor([(out + 1) % 3] * 3 + [out] * 3)
+    learn = learner(loss, 43)
+    learn.loaders["train"] = [sp.Batch(x[:3], y[:3]), sp.Batch(x[3:], y[3:])]
+    learn.fit(2)
+    assert all(weight.isfinite().all() for weight in learn.model.parameters())
+    assert learn.history.last("train_loss") > 0
+
+    learn.loaders["train"] = [sp.Batch(x[3:], y[3:])]
+    if name != "two":  # of which something always counts
+        with pytest.raises(sp.errors.TrainingError, match="does any target count"):
+            learn.fit(1)
+
+
+def test_parts_of_a_sum_are_kept_by_a_checkpoint(tmp_path: Path) -> None:
+    class Cut(sp.Callback):
+        def step_end(self, learn: sp.Learner) -> None:
+            if learn.phase.trains and learn.step == 3:
+                raise KeyboardInterrupt
+
+    whole = learner(LOSSES["two"], 5)
+    whole.fit(1)
+    with pytest.raises(KeyboardInterrupt):
+        learner(LOSSES["two"], 5).fit(1, callbacks=[sp.Checkpoint(tmp_path, every=1), Cut()])
+    learn = learner(LOSSES["two"], 5)
+    learn.resume(tmp_path)
+    learn.fit(1, callbacks=[sp.Checkpoint(tmp_path, every=1)])
+    assert learn.history.last("train_loss") == whole.history.last("train_loss")
+
+
+def test_a_loss_of_several_targets_is_that_of_all_samples() -> None:
+    x, y = torch.randn(43, 4), torch.arange(43) % 3
+
+    class Two(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x[:, :3], x[:, 1:]
+
+    def weighted(y_hat: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(y_hat, y, weight=WEIGHT)
+
+    loss = sp.derive.SumOfLosses((weighted, F.cross_entropy))
+    found = [
+        sp.Learner(
+            Two(), {"train": sp.Data(x, (y, y)), "valid": sp.Data(x, (y, y))}, loss=loss,
+            batch_size=size, device="cpu", progress=False,
+        ).evaluate()["loss"]
+        for size in (1, 7, 43)
+    ]  # fmt: skip
+    assert found == pytest.approx([found[-1]] * 3, rel=1e-5)
