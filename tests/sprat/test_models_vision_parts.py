@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import sprat as sp
 from sprat.errors import SpratError, TaskError
-from sprat.models import bodies
+from sprat.models import bodies, sizes
 from sprat.models.ddpm import DDPMUNet
 from sprat.models.efficientnet import EfficientNetLite0, InvertedBottleneck, StochasticDepth
 from sprat.models.siamese import Siamese
@@ -273,8 +273,8 @@ MISTAKES: list[tuple[Callable[[], Any], str]] = [
     (lambda: EfficientNetLite0(3, 2, drop_connect=1), "drop_connect=1; a share from 0"),
     (lambda: EfficientNetLite0(3, 2, dropout=-0.1), "dropout=-0.1; a share from 0"),
     (lambda: sp.models.XResNet.preset("resnet18", 3, 2), "no preset"),
-    (lambda: bodies.check_lists(nn.ReLU(), length=2, size=28), "size=28; 2 numbers were"),
-    (lambda: bodies.check_lists(nn.ReLU(), widths="16"), "widths='16'; a list of numbers"),
+    (lambda: sizes.check_lists(nn.ReLU(), length=2, size=28), "size=28; 2 numbers were"),
+    (lambda: sizes.check_lists(nn.ReLU(), widths="16"), "widths='16'; a list of numbers"),
     (lambda: DDPMUNet(1, multipliers=(1, 0)), "multipliers[1]=0"),
     (lambda: DDPMUNet(1, num_classes=0), "num_classes=0"),
     (lambda: sp.models.ViT(3, 2, size=(30, 32)), r"30×32 pixels can't be cut into patches of 4"),

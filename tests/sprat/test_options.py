@@ -45,8 +45,9 @@ class Inside(sp.Callback):
     def phase_begin(self, learn: sp.Learner) -> None:
         self.waits.on = True
 
-    def phase_end(self, learn: sp.Learner) -> None:
-        self.waits.on = False
+    def step_end(self, learn: sp.Learner) -> None:
+        # The recorder, which comes before all others, may wait once the last step is over.
+        self.waits.on &= learn.step + 1 < len(learn.loader(learn.phase.split))
 
 
 @contextmanager
