@@ -41,7 +41,7 @@ claim("seed", seed)
 
 def run(course: Course, seeds: range) -> tuple[Sweep, str]:
     here = processor.ask()
-    matrix = make_matrix(here.capability, seeds=seeds)
+    matrix = make_matrix(here.capability, seeds=seeds, design="full")
     cells = {path: matrix.cells(path.stem, seeded=True) for path in course.notebook_paths()}
     screen = io.StringIO()
     done = sweep(course, cells, matrix=matrix, here=here, jobs=2, screen=screen)
@@ -78,7 +78,7 @@ def test_killed_and_started_again_it_goes_on_where_it_was(tmp_path: Path) -> Non
     course = make_course(tmp_path, {"01_slow": slow})
     command = [
         sys.executable, "-m", "chapterhouse.cli", "--course", str(tmp_path), "robust",
-        "--seeds", "3", "--jobs", "1",
+        "--seeds", "3", "--jobs", "1", "--design", "full",
     ]  # fmt: skip
     kept = course.build / "robust" / "cells" / "01_slow"
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
