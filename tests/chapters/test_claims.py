@@ -18,7 +18,15 @@ from chapterhouse.site.measured.bitwise import unsaid
 COURSE = Course.find(Path(__file__).parent)
 NOTEBOOKS = COURSE.notebook_paths()
 #: Changed after their last full try. `chapterhouse robust` with their names takes them off again.
-UNTRIED = frozenset({"01_first_model", "21_making_things_up", "api_models_vision", "api_phases"})
+UNTRIED = frozenset(
+    {
+        "01_first_model",
+        "04_under_the_hood",
+        "21_making_things_up",
+        "api_models_vision",
+        "api_phases",
+    }
+)
 each_notebook = pytest.mark.parametrize("path", [pytest.param(p, id=p.stem) for p in NOTEBOOKS])
 
 
@@ -90,10 +98,10 @@ def test_no_claim_is_missing_among_those_that_were_tried(path: Path) -> None:
 @pytest.mark.slow
 @each_notebook
 def test_a_computed_float_that_must_be_exact_says_so_too(executed, path: Path) -> None:
-    """A count is a whole number, and so is a ratio of counts; a gap of exactly 0.0 was computed."""
+    """A count is a whole number; what is exactly 0.0 was computed."""
     _, run = executed(path.stem)
     for claim in run.claims:
-        if any(limit["sign"] == "=" for limit in claim.limits) and claim.value == 0:
+        if any(limit["sign"] == "=" for limit in claim.limits):
             assert claim.on or isinstance(claim.value, int), claim.text
 
 
