@@ -21,7 +21,6 @@ NOTEBOOKS = COURSE.notebook_paths()
 UNTRIED = frozenset(
     {
         "01_first_model",
-        "04_under_the_hood",
         "21_making_things_up",
         "api_models_vision",
         "api_phases",
